@@ -1,0 +1,14 @@
+//! Which Go built a binary, and what its runtime looks like: layouts as data, functions and lines, types.
+//!
+//! What comes in: the bytes of an executable and the memory of its process. What goes out: [`Runtime`]. This
+//! crate must not know what is in the heap, and reads no file: bytes are handed to it.
+
+pub mod elf;
+pub mod error;
+pub mod layout;
+pub mod types;
+
+pub use elf::{Arch, ElfImage};
+pub use error::RuntimeError;
+pub use layout::{Layout, LayoutOrigin, Slot};
+pub use types::{Field, GoType, Kind, Pointee, Role, TypeId, Types};

@@ -1,0 +1,17 @@
+//! Meaning from the memory of a Go process: spans, objects, types, roots, stacks, edges, reachability,
+//! dominators, paths, growth. A debugger as a library.
+//!
+//! What comes in: [`leakscope_target::TargetMemory`] and a `leakscope_goruntime::Runtime`. What goes out:
+//! [`Heap`], which stands on its own: it borrows from neither, so it can be kept, compared and written to a
+//! capture. This crate must not know where the bytes come from or who asks.
+//!
+//! Two halves: the *reading* half (`spans`, `objects`, `pointers`, `scan`, `roots`, `stacks`, `goroutines`,
+//! `samples`, `memstats`) turns memory into a [`Scan`]; the *analysis* half (`typing`, `reach`, `dominators`,
+//! `paths`, `growth`, `graph_file`) turns a `Scan` into a [`Heap`] and questions into answers, on dense ids and
+//! flat arrays, without memory at hand.
+
+pub mod error;
+pub mod graph;
+
+pub use error::HeapError;
+pub use graph::{Edges, Heap, ObjectId, Objects, Root, RootOrigin, Scan, Shape, ShapeId, SpanRow};

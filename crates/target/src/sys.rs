@@ -1,0 +1,1 @@
+//! The only `unsafe` of leakscope: system calls behind safe signatures.

@@ -1,0 +1,2 @@
+//! Toolchains, fixtures, layouts, benchmarks and release.
+fn main() {}
