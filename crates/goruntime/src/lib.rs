@@ -8,7 +8,7 @@ pub mod error;
 pub mod layout;
 pub mod types;
 
-pub use elf::{Arch, ElfImage};
+pub use elf::{Arch, ElfImage, Segment, Symbol};
 pub use error::RuntimeError;
 pub use layout::{Layout, LayoutOrigin, Slot};
 pub use types::{Field, GoType, Kind, Pointee, Role, TypeId, Types};
