@@ -1,7 +1,11 @@
 //! A live process before anything is done to it: its executable, mappings and threads.
 
+use std::fs::File;
+use std::path::Path;
+
 use crate::error::TargetError;
 use crate::mappings::Mapping;
+use crate::sys;
 
 /// The registers of one thread at the moment of the snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -22,6 +26,16 @@ pub struct ThreadRegisters {
 #[derive(Debug)]
 pub struct MappedFile {
     bytes: memmap2::Mmap,
+}
+
+impl MappedFile {
+    /// Maps the file at `path`.
+    pub fn open(path: &Path) -> Result<MappedFile, TargetError> {
+        let named = |doing, source| TargetError::File { path: path.to_owned(), doing, source };
+        let file = File::open(path).map_err(|source| named("opening it", source))?;
+        let bytes = sys::map_file(&file).map_err(|source| named("mapping it into memory", source))?;
+        Ok(MappedFile { bytes })
+    }
 }
 
 impl std::ops::Deref for MappedFile {
