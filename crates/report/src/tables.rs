@@ -1,0 +1,79 @@
+//! Answers that are tables: the same rows as text and as `{ "schema": "leakscope.NAME/1", "rows": [ … ], "gaps": [ … ] }`.
+
+mod goroutines;
+mod heap;
+
+use leakscope_model::Gap;
+use serde::Serialize;
+
+use crate::columns::{Lean, columns};
+use crate::json::{GapJson, gap_rows, pretty};
+use crate::{Format, Look};
+
+pub use goroutines::{GoroutineGroupRow, GoroutineRow};
+pub use heap::{ObjectRow, SnapshotRow, Summary, TypeRow, WhyRow, summary, why};
+
+/// A row of a table: how its cells are headed, and how they read.
+pub trait Row: Serialize {
+    /// The name in the schema: `leakscope.NAME/1`.
+    const NAME: &'static str;
+    /// The heads; those of numbers end in a blank that is not shown.
+    const HEADS: &'static [&'static str];
+
+    /// One cell for each head, for people.
+    fn cells(&self) -> Vec<String>;
+}
+
+#[derive(Serialize)]
+struct TableJson<'r, R> {
+    schema: String,
+    rows: &'r [R],
+    gaps: Vec<GapJson<'r>>,
+}
+
+/// A whole table in one of the formats.
+pub fn table<R: Row>(rows: &[R], gaps: &[Gap], format: Format, look: Look) -> String {
+    match format {
+        Format::Json => pretty(&TableJson { schema: schema(R::NAME), rows, gaps: gap_rows(gaps) }),
+        Format::Text => {
+            let cells: Vec<Vec<String>> = rows.iter().map(Row::cells).collect();
+            let heads: Vec<(&str, Lean)> = R::HEADS.iter().map(|head| leaning(head)).collect();
+            columns(&heads, &cells) + &gap_text(gaps, look)
+        }
+        Format::Markdown => markdown_table(rows) + &gap_text(gaps, look),
+    }
+}
+
+/// `leakscope.NAME/1`.
+fn schema(name: &str) -> String {
+    format!("leakscope.{name}/1")
+}
+
+/// A head that ends in a blank is one of numbers.
+fn leaning(head: &'static str) -> (&'static str, Lean) {
+    match head.strip_suffix(' ') {
+        Some(number) => (number, Lean::Right),
+        None => (head, Lean::Left),
+    }
+}
+
+fn markdown_table<R: Row>(rows: &[R]) -> String {
+    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | ").replace('\n', " "));
+    let heads = R::HEADS.iter().map(|head| head.trim().to_owned()).collect();
+    let rule =
+        R::HEADS.iter().map(|head| if head.ends_with(' ') { "---:" } else { "---" }.to_owned()).collect();
+    let body = rows.iter().map(|row| line(row.cells().iter().map(|cell| cell.replace('|', "\\|")).collect()));
+    line(heads) + &line(rule) + &body.collect::<String>()
+}
+
+/// What could not be seen, under a table.
+pub(crate) fn gap_text(gaps: &[Gap], look: Look) -> String {
+    let mut page = crate::page::Page::new(look);
+    if !gaps.is_empty() {
+        page.heading("Not seen");
+    }
+    for Gap { part, reason } in gaps {
+        page.wrapped("  ", &format!("{part}: {reason}"));
+    }
+    page.finish()
+}
