@@ -18,6 +18,11 @@ pub struct Gadgets {
     pub sigreturn: Addr,
     /// A function that ends its process (`runtime.exit`): where a snapshot goes that lost its tracer.
     pub exit: Addr,
+    /// Offset from a thread's pointer (`fs` on amd64) to the word that holds the address of two words: the
+    /// lowest and the highest address of the stack that the thread runs on. For Go that word is the current
+    /// `g` (`runtime.tlsg`, -8 where no C variable shares the thread's storage), and `runtime.g` starts with
+    /// its `stack`; `runtime/cgo` relies on both.
+    pub stack_word: i64,
 }
 
 /// How a snapshot is taken.
