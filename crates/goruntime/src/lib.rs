@@ -3,12 +3,14 @@
 //! What comes in: the bytes of an executable and the memory of its process. What goes out: [`Runtime`]. This
 //! crate must not know what is in the heap, and reads no file: bytes are handed to it.
 
+pub mod dwarf;
 pub mod elf;
 pub mod error;
 pub mod layout;
 pub mod types;
 
+pub use dwarf::{Capture, DebugInfo, Global, Local, Piece};
 pub use elf::{Arch, ElfImage, Segment, Symbol};
 pub use error::RuntimeError;
 pub use layout::{Layout, LayoutOrigin, Slot};
-pub use types::{Field, GoType, Kind, Pointee, Role, TypeId, Types};
+pub use types::{Field, GoType, Kind, Label, Pointee, PointerWord, Role, TypeId, Types};

@@ -138,7 +138,17 @@ pub enum Pointee {
         /// `table<K,V>`, to which the directory's entries point.
         table: TypeId,
     },
-    /// Not told by the type: `unsafe.Pointer` and `uintptr`.
+    /// At a node of a concurrent trie (`internal/sync.HashTrieMap`, so `sync.Map`): the bool at its offset
+    /// `flag` tells which of two structs it is.
+    TrieNode {
+        /// Its type where the flag is set.
+        entry: TypeId,
+        /// Its type where the flag is not set.
+        indirect: TypeId,
+        /// Bytes from the node's start to the flag.
+        flag: u32,
+    },
+    /// Not told by the type: `unsafe.Pointer`.
     Untyped,
 }
 
@@ -149,6 +159,17 @@ pub struct Label {
     pub name: Arc<str>,
     /// How it hangs on its object.
     pub via: Via,
+}
+
+/// A word of a type that can point into the heap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PointerWord {
+    /// Bytes from the start of the value.
+    pub offset: u64,
+    /// What it points at.
+    pub pointee: Pointee,
+    /// Its name.
+    pub label: Label,
 }
 
 /// Every type that the debug information or the runtime's data names.
@@ -171,6 +192,35 @@ impl Types {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.types.is_empty()
+    }
+
+    /// What the word at `offset` of an object of this type points at; `None` for what is no pointer.
+    ///
+    /// An object may hold several values in a row: an offset behind the first counts from the start of its own.
+    pub fn pointee_at(&self, id: TypeId, offset: u64) -> Option<Pointee> {
+        let _ = (id, offset);
+        None
+    }
+
+    /// The name of what lies at `offset` of an object of this type.
+    ///
+    /// `[…]` is an index or key. Where the offset lies behind the first value, or the value has no fields,
+    /// the name starts with `[…]`. Keys and elements of maps start with `[…]`, by [`Via::Key`] and [`Via::Value`].
+    pub fn label_at(&self, id: TypeId, offset: u64) -> Option<Label> {
+        let _ = (id, offset);
+        None
+    }
+
+    /// The words of one value that can point into the heap, in order; empty for a type above some KB.
+    pub fn pointer_words(&self, id: TypeId) -> &[PointerWord] {
+        let _ = id;
+        &[]
+    }
+
+    /// The type of this name.
+    pub fn by_name(&self, name: &str) -> Option<TypeId> {
+        let _ = name;
+        None
     }
 
     /// Adds a type.
