@@ -5,35 +5,11 @@ use std::sync::Arc;
 use leakscope_goruntime::{Role, TypeId};
 use leakscope_model::{Addr, Frame, Gap, Goroutine, Via};
 
+pub use crate::objects::{Objects, SpanRow};
+
 /// The n-th allocated object of a heap, in address order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectId(pub u32);
-
-/// One in-use heap span with its allocated slots.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SpanRow {
-    /// First address.
-    pub base: Addr,
-    /// Bytes of one slot: the size class, or the whole span for a large object.
-    pub slot_size: u64,
-    /// How many slots there are.
-    pub slots: u32,
-    /// Whether no object in it holds pointers.
-    pub noscan: bool,
-    /// One bit a slot, set where an object is allocated; 64 to a word.
-    pub allocated: Box<[u64]>,
-    /// The id of its first allocated object.
-    pub first: ObjectId,
-}
-
-/// Every allocated object: spans in address order.
-///
-/// The fields stay private to `objects.rs`, which owns the index from address to id.
-#[derive(Debug, Clone, Default)]
-pub struct Objects {
-    pub(crate) spans: Vec<SpanRow>,
-    pub(crate) len: u32,
-}
 
 /// Outgoing pointers of every object, in two flat arrays.
 #[derive(Debug, Clone, Default)]

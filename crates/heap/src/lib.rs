@@ -12,6 +12,8 @@
 
 pub mod error;
 pub mod graph;
+pub mod objects;
 
 pub use error::HeapError;
 pub use graph::{Edges, Heap, ObjectId, Objects, Root, RootOrigin, Scan, Shape, ShapeId, SpanRow};
+pub use objects::Object;
