@@ -65,6 +65,20 @@ pub enum TargetError {
         /// What to do.
         remedy: &'static str,
     },
+    /// The executable at hand is not the one that a core was taken of.
+    #[error(
+        "{core}: taken of another build than {executable}: the core has {core_id}, the executable {executable_id}; name the right one"
+    )]
+    OtherBuild {
+        /// The core.
+        core: PathBuf,
+        /// What identifies the executable in the core's memory.
+        core_id: String,
+        /// The executable that was named or found.
+        executable: PathBuf,
+        /// What identifies it.
+        executable_id: String,
+    },
     /// The kernel refused a step of the snapshot.
     #[error("process {pid}: {doing}")]
     Trace {

@@ -16,7 +16,7 @@ pub mod process;
 pub mod snapshot;
 mod sys;
 
-pub use core_file::CoreFile;
+pub use core_file::{BuildIds, CoreFile, CoreProcess, FileBytes, Machine};
 pub use error::{ReadError, TargetError};
 pub use mappings::Mapping;
 pub use memory::{Image, TargetMemory, read_u64};

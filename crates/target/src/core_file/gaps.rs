@@ -1,0 +1,110 @@
+//! What a core does not hold of its process's memory.
+
+use leakscope_model::{Addr, Gap};
+
+use super::CoreFile;
+
+/// Why a range of memory is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MissingBecause {
+    /// The file ends before it: it was cut off.
+    CutOff,
+    /// Whoever wrote the core left it out: pages of files, mostly.
+    NotDumped,
+}
+
+/// A range of readable memory that the core does not hold and no file stands in for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MissingRange {
+    /// First address.
+    pub start: Addr,
+    /// First address behind it.
+    pub end: Addr,
+    /// Why.
+    pub because: MissingBecause,
+}
+
+impl MissingRange {
+    /// Its length in bytes.
+    pub fn len(&self) -> u64 {
+        self.end.offset_from(self.start).unwrap_or(0)
+    }
+
+    /// Whether it holds no byte.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl CoreFile {
+    /// Every readable range that is missing, by address.
+    pub fn missing(&self) -> Vec<MissingRange> {
+        let mut missing = Vec::new();
+        for row in
+            self.segments.rows().iter().filter(|row| row.is_readable() && row.held < row.end - row.start)
+        {
+            let (held, claimed) = (row.start + row.held, row.start + row.claimed);
+            missing.extend(self.uncovered(held, claimed, MissingBecause::CutOff));
+            missing.extend(self.uncovered(claimed, row.end, MissingBecause::NotDumped));
+        }
+        // gcore writes no PT_LOAD at all for read-only pages of files; only NT_FILE tells of them.
+        let has_segment = |at: Addr| self.segments.find(at).is_some();
+        for row in self.notes.files.iter().filter(|row| !has_segment(row.start)) {
+            missing.extend(self.uncovered(row.start.get(), row.end.get(), MissingBecause::NotDumped));
+        }
+        missing.sort_unstable();
+        missing
+    }
+
+    /// What is missing, in words for a report: one gap a cause, not one a range.
+    pub fn gaps(&self) -> Vec<Gap> {
+        let missing = self.missing();
+        let mut gaps: Vec<Gap> = Vec::new();
+        gaps.extend(self.describe(&missing, MissingBecause::CutOff));
+        gaps.extend(self.describe(&missing, MissingBecause::NotDumped));
+        if self.notes_cut_off {
+            let reason =
+                format!("{}: the notes are cut off, threads or names are missing", self.path.display());
+            gaps.push(Gap::new("core", reason));
+        }
+        if self.executable_unverified {
+            let reason = format!("{}: no build ID to compare with the executable's", self.path.display());
+            gaps.push(Gap::new("core", reason));
+        }
+        gaps
+    }
+
+    fn describe(&self, missing: &[MissingRange], because: MissingBecause) -> Option<Gap> {
+        let of_cause: Vec<&MissingRange> = missing.iter().filter(|range| range.because == because).collect();
+        let first = of_cause.first()?;
+        let bytes: u64 = of_cause.iter().map(|range| range.len()).sum();
+        let why = match because {
+            MissingBecause::CutOff => "the file is cut off; dump the process again onto a disk with room",
+            MissingBecause::NotDumped => {
+                "not in the dump; name the executable, or set coredump_filter to 0x3f"
+            }
+        };
+        let (count, path) = (of_cause.len(), self.path.display());
+        let reason =
+            format!("{path}: {bytes} bytes in {count} ranges from {} on are missing: {why}", first.start);
+        Some(Gap::new("core", reason))
+    }
+
+    /// The parts of `start..end` that no overlay answers for.
+    fn uncovered(&self, start: u64, end: u64, because: MissingBecause) -> Vec<MissingRange> {
+        let rows = self.overlays.iter().flat_map(|overlay| overlay.unwritten.rows());
+        let covered = rows.map(|row| (row.start, row.start + row.held));
+        let mut covered: Vec<(u64, u64)> = covered.filter(|&(from, to)| from < end && start < to).collect();
+        covered.sort_unstable();
+        covered.push((end, end));
+        let mut missing = Vec::new();
+        let mut at = start;
+        for (from, to) in covered {
+            if at < from {
+                missing.push(MissingRange { start: Addr::new(at), end: Addr::new(from.min(end)), because });
+            }
+            at = at.max(to);
+        }
+        missing
+    }
+}
