@@ -10,9 +10,13 @@
 //! `paths`, `growth`, `graph_file`) turns a `Scan` into a [`Heap`] and questions into answers, on dense ids and
 //! flat arrays, without memory at hand.
 
+pub mod dominators;
 pub mod error;
 pub mod graph;
+#[cfg(test)]
+mod graph_of_numbers;
 pub mod objects;
+pub mod reach;
 
 pub use error::HeapError;
 pub use graph::{Edges, Heap, ObjectId, Objects, Root, RootOrigin, Scan, Shape, ShapeId, SpanRow};

@@ -1,0 +1,58 @@
+//! Dominators of objects without pointers: the nearest common dominator of all that point at them.
+
+use super::depth_first::LEAF;
+use crate::graph::ObjectId;
+
+/// The dominator tree with a second, longer way up from each number (Myers, "An applicative random-access
+/// stack", 1983), so that two numbers meet after a logarithmic number of steps even below a long list.
+struct Ladder<'t> {
+    immediate: &'t [u32],
+    depth: Vec<u32>,
+    jump: Vec<u32>,
+}
+
+/// Takes each further edge to a leaf into account; `state` then names the leaf's dominator by number.
+pub(super) fn meet(state: &mut [u32], immediate: &[u32], leaf_edges: Vec<(ObjectId, u32)>) {
+    if leaf_edges.is_empty() {
+        return;
+    }
+    let ladder = Ladder::new(immediate);
+    for (leaf, from) in leaf_edges {
+        let slot = &mut state[leaf.0 as usize];
+        *slot = LEAF | ladder.nearest_common(*slot & !LEAF, from);
+    }
+}
+
+impl<'t> Ladder<'t> {
+    fn new(immediate: &'t [u32]) -> Ladder<'t> {
+        let count = immediate.len();
+        let (mut depth, mut jump) = (vec![0u32; count], vec![0u32; count]);
+        for number in 1..count {
+            // A dominator's number is smaller than that of what it dominates.
+            let above = immediate[number] as usize;
+            let far = jump[above] as usize;
+            depth[number] = depth[above] + 1;
+            let equal_steps = depth[above] - depth[far] == depth[far] - depth[jump[far] as usize];
+            jump[number] = if equal_steps { jump[far] } else { immediate[number] };
+        }
+        Ladder { immediate, depth, jump }
+    }
+
+    fn nearest_common(&self, left: u32, right: u32) -> u32 {
+        let (left, right) = (left as usize, right as usize);
+        let (mut low, mut high) =
+            if self.depth[left] < self.depth[right] { (right, left) } else { (left, right) };
+        while self.depth[low] > self.depth[high] {
+            let far = self.jump[low] as usize;
+            low = if self.depth[far] < self.depth[high] { self.immediate[low] as usize } else { far };
+        }
+        while low != high {
+            if self.jump[low] == self.jump[high] {
+                (low, high) = (self.immediate[low] as usize, self.immediate[high] as usize);
+            } else {
+                (low, high) = (self.jump[low] as usize, self.jump[high] as usize);
+            }
+        }
+        low as u32
+    }
+}

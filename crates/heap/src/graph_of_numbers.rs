@@ -1,0 +1,35 @@
+//! Graphs written down as pairs of numbers, for tests.
+
+use leakscope_model::Addr;
+
+use crate::graph::{Edges, ObjectId, Root, RootOrigin};
+
+/// Edges of a heap of `objects` objects; the n-th edge of an object stands in its n-th word.
+pub(crate) fn edges(objects: u32, pairs: &[(u32, u32)]) -> Edges {
+    let mut edges = Edges { starts: vec![0], ..Edges::default() };
+    for from in 0..objects {
+        let to = pairs.iter().filter(|pair| pair.0 == from).map(|pair| ObjectId(pair.1));
+        for (word, target) in (0..).zip(to) {
+            edges.targets.push(target);
+            edges.words.push(word);
+        }
+        edges.starts.push(u32::try_from(edges.targets.len()).unwrap());
+    }
+    edges
+}
+
+/// One root without a name for each target.
+pub(crate) fn roots(targets: &[u32]) -> Vec<Root> {
+    targets
+        .iter()
+        .map(|&target| Root {
+            origin: RootOrigin::Data,
+            slot: Addr::new(0),
+            ty: None,
+            type_word: None,
+            target: ObjectId(target),
+            offset: 0,
+            conservative: false,
+        })
+        .collect()
+}
