@@ -1,6 +1,6 @@
 //! Graphs written down as pairs of numbers, for tests.
 
-use leakscope_model::Addr;
+use leakscope_model::{Addr, Frame, Goroutine};
 
 use crate::graph::{Edges, ObjectId, Root, RootOrigin};
 
@@ -32,4 +32,20 @@ pub(crate) fn roots(targets: &[u32]) -> Vec<Root> {
             conservative: false,
         })
         .collect()
+}
+
+/// A goroutine of one frame.
+pub(crate) fn goroutine(id: u64, function: &str, wait: &str) -> Goroutine {
+    let frame = Frame { function: function.into(), file: "main.go".into(), line: 10, inlined: false };
+    Goroutine {
+        id,
+        status: "waiting".into(),
+        wait: Some(wait.into()),
+        wait_seconds: None,
+        stack: vec![frame.clone()],
+        created_by: None,
+        start: Some(frame),
+        system: false,
+        stack_bytes: 0,
+    }
 }

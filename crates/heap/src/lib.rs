@@ -15,9 +15,19 @@ pub mod error;
 pub mod graph;
 #[cfg(test)]
 mod graph_of_numbers;
+pub mod groups;
+pub mod growth;
 pub mod objects;
+pub mod paths;
 pub mod reach;
+pub mod retained;
+pub mod root_order;
 
+pub use dominators::DominatedBy;
 pub use error::HeapError;
 pub use graph::{Edges, Heap, ObjectId, Objects, Root, RootOrigin, Scan, Shape, ShapeId, SpanRow};
+pub use groups::{GoroutineGroup, Group, Held};
+pub use growth::Growth;
 pub use objects::Object;
+pub use reach::Reach;
+pub use retained::Tally;

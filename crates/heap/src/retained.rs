@@ -1,0 +1,169 @@
+//! How much memory goes when something goes.
+//!
+//! Two questions: what each object alone keeps (one pass over the dominator tree), and what a set of objects and
+//! goroutines keeps together (one search that goes around them: dominators of single objects cannot be added
+//! up where two of the set hold the same).
+#![allow(clippy::indexing_slicing, reason = "dense ids of our own making index arrays of the same length")]
+
+use std::ops::{Add, AddAssign, Sub};
+
+use crate::dominators::{DominatedBy, DominatorTree};
+use crate::graph::{Edges, Heap, ObjectId, Objects, Root, RootOrigin};
+
+/// A number of objects and their bytes (slots, as the runtime charges them).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Tally {
+    /// How many.
+    pub objects: u64,
+    /// Bytes of their slots.
+    pub bytes: u64,
+}
+
+impl Tally {
+    /// One object of `bytes`.
+    pub fn one(bytes: u64) -> Tally {
+        Tally { objects: 1, bytes }
+    }
+}
+
+impl Add for Tally {
+    type Output = Tally;
+
+    fn add(self, other: Tally) -> Tally {
+        Tally { objects: self.objects + other.objects, bytes: self.bytes.saturating_add(other.bytes) }
+    }
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Tally) {
+        *self = *self + other;
+    }
+}
+
+impl Sub for Tally {
+    type Output = Tally;
+
+    /// The difference, and 0 where `other` is larger.
+    fn sub(self, other: Tally) -> Tally {
+        Tally {
+            objects: self.objects.saturating_sub(other.objects),
+            bytes: self.bytes.saturating_sub(other.bytes),
+        }
+    }
+}
+
+impl std::iter::Sum for Tally {
+    fn sum<I: Iterator<Item = Tally>>(tallies: I) -> Tally {
+        tallies.fold(Tally::default(), Add::add)
+    }
+}
+
+/// Bytes that each object alone keeps, itself among them; 0 for an unreachable one.
+pub fn retained_bytes(objects: &Objects, tree: &DominatorTree) -> Vec<u64> {
+    let mut retained: Vec<u64> = objects.iter().map(|object| object.size).collect();
+    let mut inner = vec![0u64; retained.len().div_ceil(64)];
+    for object in &tree.downward {
+        inner[object.0 as usize / 64] |= 1 << (object.0 % 64);
+    }
+    for (at, dominator) in tree.of.iter().enumerate() {
+        match dominator.unpack() {
+            DominatedBy::Unreachable => retained[at] = 0,
+            DominatedBy::Object(above) if inner[at / 64] >> (at % 64) & 1 == 0 => {
+                retained[above.0 as usize] += retained[at];
+            }
+            DominatedBy::Object(_) | DominatedBy::Roots => {}
+        }
+    }
+    for object in tree.downward.iter().rev() {
+        if let DominatedBy::Object(above) = tree.of[object.0 as usize].unpack() {
+            retained[above.0 as usize] += retained[object.0 as usize];
+        }
+    }
+    retained
+}
+
+impl Heap {
+    /// What would be freed if these objects went away, and with them all that the goroutines of these ids hold
+    /// on their stacks: exact, by a search that goes around them.
+    ///
+    /// The objects themselves count, as far as they are reachable.
+    pub fn retained_by(&self, set: &[ObjectId], without_goroutines: &[u64]) -> Tally {
+        let mut gone: Vec<u64> = without_goroutines.to_vec();
+        gone.sort_unstable();
+        let left_out: Vec<bool> =
+            self.goroutines.iter().map(|goroutine| gone.binary_search(&goroutine.id).is_ok()).collect();
+        let keeps = |root: &&Root| match root.origin {
+            RootOrigin::Frame { goroutine, .. } => {
+                !left_out.get(goroutine as usize).is_some_and(|&gone| gone)
+            }
+            RootOrigin::Global { .. } | RootOrigin::Data | RootOrigin::Special { .. } => true,
+        };
+        let roots = self.roots.iter().filter(keeps).map(|root| root.target);
+        let rest = Marks::around(set, self.reached_by.len(), &self.edges, roots);
+        let lost = |at: usize| self.reached_by[at].is_reached() && !rest.holds(at);
+        self.objects
+            .iter()
+            .filter(|object| lost(object.id.0 as usize))
+            .map(|object| Tally::one(object.size))
+            .sum()
+    }
+
+    /// All reachable objects.
+    pub fn live(&self) -> Tally {
+        let reached = self.objects.iter().zip(&self.reached_by).filter(|(_, by)| by.is_reached());
+        reached.map(|(object, _)| Tally::one(object.size)).sum()
+    }
+
+    /// All allocated objects that nothing reaches.
+    pub fn garbage(&self) -> Tally {
+        let left = self.objects.iter().zip(&self.reached_by).filter(|(_, by)| !by.is_reached());
+        left.map(|(object, _)| Tally::one(object.size)).sum()
+    }
+}
+
+/// One bit an object.
+struct Marks(Vec<u64>);
+
+impl Marks {
+    /// Marks what `roots` reach without passing through `set`.
+    fn around(
+        set: &[ObjectId],
+        objects: usize,
+        edges: &Edges,
+        roots: impl Iterator<Item = ObjectId>,
+    ) -> Marks {
+        let (mut seen, mut marks) = (Marks(vec![0; objects.div_ceil(64)]), Marks(Vec::new()));
+        for object in set.iter().filter(|object| (object.0 as usize) < objects) {
+            seen.add(object.0 as usize);
+        }
+        let closed = Marks(seen.0.clone());
+        let mut open: Vec<ObjectId> = Vec::new();
+        for root in roots.filter(|root| (root.0 as usize) < objects) {
+            if seen.add(root.0 as usize) {
+                open.push(root);
+            }
+            while let Some(object) = open.pop() {
+                for edge in edges.range(object) {
+                    let target = edges.targets[edge as usize];
+                    if (target.0 as usize) < objects && seen.add(target.0 as usize) {
+                        open.push(target);
+                    }
+                }
+            }
+        }
+        marks.0 = seen.0.iter().zip(&closed.0).map(|(seen, closed)| seen & !closed).collect();
+        marks
+    }
+
+    /// Adds one; whether it was new.
+    fn add(&mut self, at: usize) -> bool {
+        let (word, bit) = (&mut self.0[at / 64], 1u64 << (at % 64));
+        let new = *word & bit == 0;
+        *word |= bit;
+        new
+    }
+
+    fn holds(&self, at: usize) -> bool {
+        self.0[at / 64] >> (at % 64) & 1 == 1
+    }
+}
