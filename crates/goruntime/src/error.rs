@@ -47,6 +47,14 @@ pub enum RuntimeError {
         #[source]
         source: ReadError,
     },
+    /// A place in the program's code that a snapshot needs is not there.
+    #[error("{what}: {why}")]
+    NoGadget {
+        /// The function.
+        what: String,
+        /// What it lacks.
+        why: String,
+    },
     /// A layout that does not fit the target.
     #[error("{what} at {at} cannot be: {why}; the layout ({origin}) does not fit this process")]
     Sanity {

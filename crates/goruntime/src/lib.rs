@@ -6,11 +6,20 @@
 pub mod dwarf;
 pub mod elf;
 pub mod error;
+pub mod file_memory;
+pub mod gadgets;
+pub mod gc_program;
+mod integers;
 pub mod layout;
+pub mod module_search;
+pub mod pclntab;
 pub mod types;
 
 pub use dwarf::{Capture, DebugInfo, Global, Local, Piece};
 pub use elf::{Arch, ElfImage, Segment, Symbol};
 pub use error::RuntimeError;
+pub use file_memory::FileMemory;
+pub use gadgets::gadgets;
 pub use layout::{Layout, LayoutOrigin, Slot};
+pub use pclntab::{Bitmap, Func, FuncKind, FuncTable, PcData, StackMaps, StackObject, TextLayout};
 pub use types::{Field, GoType, Kind, Label, Pointee, PointerWord, Role, TypeId, Types};
