@@ -1,6 +1,7 @@
 //! Cores written here byte by byte: every corner that real ones reach only by accident.
 //!
 //! The writer below knows nothing of the code under test: offsets are literal, from `elf(5)`.
+#![allow(clippy::unwrap_used, reason = "tests end where a core that must open does not")]
 
 use std::path::Path;
 

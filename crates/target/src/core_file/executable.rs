@@ -6,7 +6,7 @@ use leakscope_model::Addr;
 
 use super::headers::{self, ET_CORE, Fault, Headers, PF_W, PT_LOAD, PT_NOTE, ProgramHeader};
 use super::notes::walk;
-use super::segments::SegmentTable;
+use super::segments::{PAGE, SegmentTable};
 use super::words::{slice_at, text_until_nul, u16_at, u32_at, u64_at};
 use super::{CoreFile, FileBytes};
 use crate::error::TargetError;
@@ -94,7 +94,7 @@ impl CoreFile {
     /// The build IDs of the main executable, read from the core's own memory; `None` where it does not hold
     /// that page (delve leaves it out).
     pub fn build_ids(&self) -> Option<BuildIds> {
-        let header_page = self.notes.program_headers_at?.get() & !0xfff;
+        let header_page = self.notes.program_headers_at?.get() & !(PAGE - 1);
         let header = self.take(Addr::new(header_page), 64)?;
         let magic = header.starts_with(b"\x7fELF");
         let bias = self.notes.entry?.get().wrapping_sub(u64_at(&header, 24)?);
@@ -126,7 +126,7 @@ impl CoreFile {
         let unwritten: Vec<ProgramHeader> = unwritten.copied().collect();
         let overlay = Overlay {
             path: path.to_owned(),
-            unwritten: SegmentTable::of_programs(&unwritten, len, bias),
+            unwritten: SegmentTable::of_programs(&unwritten, len, bias).with_whole_pages(len),
             all: SegmentTable::of_programs(&headers.programs, len, bias),
             bytes,
         };
@@ -172,7 +172,7 @@ impl CoreFile {
         };
         let row = self.notes.files.iter().find(same_name)?;
         let first = headers.programs.iter().find(|program| program.kind == PT_LOAD)?;
-        Some(row.start.get().wrapping_sub(first.vaddr & !0xfff))
+        Some(row.start.get().wrapping_sub(first.vaddr & !(PAGE - 1)))
     }
 
     /// Whether the build was compared and is the same; `false` if the core has no ID to compare.

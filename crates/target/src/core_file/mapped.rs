@@ -4,7 +4,7 @@ use leakscope_model::Addr;
 
 use super::CoreFile;
 use super::headers::PF_X;
-use super::segments::Segment;
+use super::segments::{PAGE, Segment};
 use crate::mappings::Mapping;
 
 impl CoreFile {
@@ -37,8 +37,8 @@ impl CoreFile {
         self.overlays.iter().find_map(|file| {
             // The last page of a segment may show a little of the file behind it; what follows is bss, no file.
             let segment = file.all.rows().iter().find(|row| {
-                let file_end = (row.start + row.claimed).checked_next_multiple_of(0x1000);
-                row.start & !0xfff <= at.get() && file_end.is_some_and(|end| at.get() < end)
+                let file_end = (row.start + row.claimed).checked_next_multiple_of(PAGE);
+                row.start & !(PAGE - 1) <= at.get() && file_end.is_some_and(|end| at.get() < end)
             })?;
             let offset = segment.offset.wrapping_add(at.get().wrapping_sub(segment.start));
             Some((file.path.to_string_lossy().into_owned(), offset))

@@ -4,6 +4,9 @@ use leakscope_model::Addr;
 
 use super::headers::{PF_R, PF_W, PT_LOAD, ProgramHeader};
 
+/// The smallest page of the processors that we read, in bytes.
+pub(super) const PAGE: u64 = 0x1000;
+
 /// A range of the target's memory and the part of a file that holds its begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Segment {
@@ -53,6 +56,18 @@ impl SegmentTable {
         }
         rows.retain(|row| row.start < row.end);
         SegmentTable { rows }
+    }
+
+    /// Lets each segment that the file fills reach to the end of its last page: the loader maps whole pages, and
+    /// what follows a segment in the file shows there. Test: real cores, whose mappings end on a page.
+    pub(super) fn with_whole_pages(mut self, file_len: u64) -> SegmentTable {
+        for row in self.rows.iter_mut().filter(|row| row.held == row.end - row.start) {
+            let end = row.end.checked_next_multiple_of(PAGE).unwrap_or(row.end);
+            row.held = (end - row.start).min(file_len.saturating_sub(row.offset));
+            row.claimed = row.held;
+            row.end = row.start + row.held;
+        }
+        SegmentTable::sorted(self.rows)
     }
 
     pub(super) fn rows(&self) -> &[Segment] {
