@@ -54,10 +54,7 @@ impl Population {
     pub fn trend(self) -> Trend {
         let net = self.net() as f64;
         let noise = 3.0 * ((self.came() + self.left()) as f64).sqrt();
-        if self.net() < LEAST_GROWTH
-            || net < noise.min(net * 0.5 + noise * 0.5)
-            || net * 2.0 < self.came() as f64
-        {
+        if self.net() < LEAST_GROWTH || net < noise || net * 2.0 < self.came() as f64 {
             return Trend::Still;
         }
         match (self.before < 10, self.stayed * 10 >= self.before * 9) {

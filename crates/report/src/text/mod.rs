@@ -184,3 +184,17 @@ fn gap_list(page: &mut Page, gaps: &[Gap]) {
         page.wrapped("  ", &format!("{part}: {reason}"));
     }
 }
+
+/// A rule as `leakscope explain` shows it.
+pub fn explanation(id: &str, title: &str, explanation: &str, remedy: &str, look: Look) -> String {
+    let mut page = Page::new(look);
+    let head = page.ink(Ink::Heading, &format!("{id}: {title}"));
+    page.line(&head);
+    for paragraph in explanation.split("\n\n") {
+        page.blank();
+        page.wrapped("  ", paragraph);
+    }
+    page.blank();
+    page.wrapped("  Fix: ", remedy);
+    page.finish()
+}

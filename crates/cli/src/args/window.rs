@@ -1,0 +1,49 @@
+//! How a target may be opened and looked at.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use leakscope_target::{Mode, SnapshotOptions};
+
+use super::duration;
+
+/// Options of every command that opens a target.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Access {
+    /// The executable of a core file, where it does not lie where the core says
+    #[arg(long, value_name = "FILE")]
+    pub(crate) exe: Option<PathBuf>,
+    /// How a live process is read: by a copy-on-write child, by stopping it, or without stopping it
+    #[arg(long, value_enum, default_value_t = SnapshotMode::Auto, value_name = "MODE")]
+    snapshot: SnapshotMode,
+    /// The longest time that the process may stand still
+    #[arg(long, value_name = "TIME", default_value = "50ms", value_parser = duration)]
+    max_pause: Duration,
+}
+
+/// A way to take a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SnapshotMode {
+    /// The best way that is safe here
+    Auto,
+    /// A copy-on-write child of the process
+    Fork,
+    /// Stop it while it is read
+    Stop,
+    /// Read while it runs: never stands still, and torn where it writes
+    Live,
+}
+
+impl Access {
+    /// The same for the library.
+    pub(crate) fn snapshot_options(&self) -> SnapshotOptions {
+        let mode = match self.snapshot {
+            SnapshotMode::Auto => Mode::Auto,
+            SnapshotMode::Fork => Mode::Fork,
+            SnapshotMode::Stop => Mode::Stop,
+            SnapshotMode::Live => Mode::Live,
+        };
+        SnapshotOptions { mode, max_pause: self.max_pause }
+    }
+}

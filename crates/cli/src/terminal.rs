@@ -1,0 +1,28 @@
+//! What the terminal is: colours, columns, and where complaints go.
+
+use std::io::{IsTerminal, Write};
+
+use leakscope_report::Look;
+
+/// How text may look on standard output: coloured on a terminal, unless NO_COLOR is set (no-color.org).
+pub(crate) fn look() -> Look {
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let colour = std::io::stdout().is_terminal() && !plain;
+    let width = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(80);
+    Look { colour, width: usize::clamp(width, 60, 120) }
+}
+
+/// Whether progress may be shown.
+pub(crate) fn shows_progress() -> bool {
+    std::io::stderr().is_terminal()
+}
+
+/// Writes an error with its causes to standard error.
+pub(crate) fn complain(error: &anyhow::Error) {
+    let mut lines = format!("leakscope: {error}\n");
+    for cause in error.chain().skip(1) {
+        lines.push_str(&format!("  because: {cause}\n"));
+    }
+    // Standard error is gone: nobody is left to tell.
+    let _ = std::io::stderr().write_all(lines.as_bytes());
+}
