@@ -10,6 +10,8 @@
 //! `paths`, `growth`, `graph_file`) turns a `Scan` into a [`Heap`] and questions into answers, on dense ids and
 //! flat arrays, without memory at hand.
 
+pub mod analyse;
+mod bits;
 pub mod dominators;
 pub mod error;
 pub mod graph;
@@ -22,7 +24,9 @@ pub mod paths;
 pub mod reach;
 pub mod retained;
 pub mod root_order;
+pub mod typing;
 
+pub use analyse::analyse;
 pub use dominators::DominatedBy;
 pub use error::HeapError;
 pub use graph::{Edges, Heap, ObjectId, Objects, Root, RootOrigin, Scan, Shape, ShapeId, SpanRow};
@@ -31,3 +35,4 @@ pub use growth::Growth;
 pub use objects::Object;
 pub use reach::Reach;
 pub use retained::Tally;
+pub use typing::TypeSource;

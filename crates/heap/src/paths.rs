@@ -1,13 +1,110 @@
 //! The way from a root to an object, with names.
+//!
+//! Pieces of maps and channels are folded into the step that leads through them: `orders` → `[…]`, not
+//! `orders` → `dirPtr` → `groups` → `slots` → `[…]`.
 
-use leakscope_model::PathStep;
+use std::sync::Arc;
 
-use crate::graph::{Heap, ObjectId};
+use leakscope_goruntime::Role;
+use leakscope_model::{PathStep, Via};
+
+use crate::graph::{Heap, ObjectId, Root, RootOrigin, Shape};
+use crate::reach::Reach;
 
 impl Heap {
     /// The way by which the object was reached first, from its root; empty for an unreachable one.
+    ///
+    /// The first step is the variable or record that is the root; where it points straight at a map's or
+    /// channel's inner piece, or the object itself is one, the step of the container stands for it.
     pub fn path(&self, object: ObjectId) -> Vec<PathStep> {
-        let _ = object;
-        Vec::new()
+        let Some((root, way)) = self.way(object) else { return Vec::new() };
+        let mut steps = vec![self.root_step(root)];
+        for (from, edge, to) in way {
+            let label = self.label(from, edge);
+            if self.is_inside(to) {
+                continue;
+            }
+            steps.push(PathStep {
+                name: label.0.to_string(),
+                via: label.1,
+                ty: self.shape(to).map_or_else(String::new, |shape| shape.name.to_string()),
+                addr: Some(self.objects.addr(to)),
+            });
+        }
+        steps
+    }
+
+    /// The root by which an object was reached and the edges from there: `(source, edge, target)`.
+    pub(crate) fn way(&self, object: ObjectId) -> Option<(&Root, Vec<(ObjectId, u32, ObjectId)>)> {
+        let (mut way, mut at) = (Vec::new(), object);
+        // Each edge leads to an object that was found earlier, so this ends; a damaged file may say otherwise.
+        while way.len() <= self.reached_by.len() {
+            match self.reached_by.get(at.0 as usize)?.unpack() {
+                Reach::Not => return None,
+                Reach::Root(root) => {
+                    way.reverse();
+                    return Some((self.roots.get(root as usize)?, way));
+                }
+                Reach::Edge(edge) => {
+                    let from = self.edges.source(edge)?;
+                    way.push((from, edge, at));
+                    at = from;
+                }
+            }
+        }
+        None
+    }
+
+    /// The shape of an object.
+    pub fn shape(&self, object: ObjectId) -> Option<&Shape> {
+        let id = self.shape_of.get(object.0 as usize)?;
+        self.shapes.get(id.0 as usize)
+    }
+
+    /// Whether an object is a piece between the header of a map or channel and what the program stored in it.
+    pub fn is_inside(&self, object: ObjectId) -> bool {
+        self.shape(object).is_some_and(|shape| matches!(shape.role, Role::MapInside | Role::ChanInside))
+    }
+
+    /// What the word of an edge is called, and how its target hangs on its source.
+    pub fn label(&self, source: ObjectId, edge: u32) -> (Arc<str>, Via) {
+        let index = self.edges.words.get(edge as usize).copied().unwrap_or(0);
+        match self.shape(source).and_then(|shape| shape.word(index)) {
+            Some((name, via)) => (name.clone(), via),
+            None => (format!("+{:#x}", u64::from(index) * 8).into(), Via::Field),
+        }
+    }
+
+    /// The first step of a path.
+    pub fn root_step(&self, root: &Root) -> PathStep {
+        let name = |name: u32| self.names.get(name as usize).map_or("?", |name| name);
+        let (name, via) = match root.origin {
+            RootOrigin::Global { name: index } => (name(index).to_owned(), Via::Global),
+            RootOrigin::Data => (format!("data {}", root.slot), Via::Global),
+            RootOrigin::Special { name: index } => (name(index).to_owned(), Via::Special),
+            RootOrigin::Frame { goroutine, frame, name: local } => {
+                let goroutine = self.goroutines.get(goroutine as usize);
+                let frame = goroutine.and_then(|goroutine| goroutine.stack.get(frame as usize));
+                let function = frame.map_or("?", |frame| &frame.function);
+                match local {
+                    Some(local) => (format!("{function}: {}", name(local)), Via::Local),
+                    None => (format!("{function}: stack"), Via::Stack),
+                }
+            }
+        };
+        let target = self.shape(root.target).map_or_else(String::new, |shape| shape.name.to_string());
+        PathStep { name, via, ty: target, addr: Some(self.objects.addr(root.target)) }
+    }
+}
+
+impl Shape {
+    /// The name of the word `index` of an object of this shape, and how what it points at hangs on it.
+    pub fn word(&self, index: u32) -> Option<(&Arc<str>, Via)> {
+        let within = match u32::try_from(self.size / 8) {
+            Ok(words) if words > 0 && self.size.is_multiple_of(8) => index % words,
+            _ => index,
+        };
+        let at = self.words.binary_search_by_key(&within, |word| word.0).ok()?;
+        self.words.get(at).map(|word| (&word.1, word.2))
     }
 }

@@ -7,6 +7,7 @@
 
 use std::ops::{Add, AddAssign, Sub};
 
+use crate::bits::Bits;
 use crate::dominators::{DominatedBy, DominatorTree};
 use crate::graph::{Edges, Heap, ObjectId, Objects, Root, RootOrigin};
 
@@ -61,14 +62,14 @@ impl std::iter::Sum for Tally {
 /// Bytes that each object alone keeps, itself among them; 0 for an unreachable one.
 pub fn retained_bytes(objects: &Objects, tree: &DominatorTree) -> Vec<u64> {
     let mut retained: Vec<u64> = objects.iter().map(|object| object.size).collect();
-    let mut inner = vec![0u64; retained.len().div_ceil(64)];
+    let mut inner = Bits::new(retained.len());
     for object in &tree.downward {
-        inner[object.0 as usize / 64] |= 1 << (object.0 % 64);
+        inner.add(object.0);
     }
     for (at, dominator) in tree.of.iter().enumerate() {
         match dominator.unpack() {
             DominatedBy::Unreachable => retained[at] = 0,
-            DominatedBy::Object(above) if inner[at / 64] >> (at % 64) & 1 == 0 => {
+            DominatedBy::Object(above) if !inner.holds(at as u32) => {
                 retained[above.0 as usize] += retained[at];
             }
             DominatedBy::Object(_) | DominatedBy::Roots => {}
@@ -99,13 +100,9 @@ impl Heap {
             RootOrigin::Global { .. } | RootOrigin::Data | RootOrigin::Special { .. } => true,
         };
         let roots = self.roots.iter().filter(keeps).map(|root| root.target);
-        let rest = Marks::around(set, self.reached_by.len(), &self.edges, roots);
-        let lost = |at: usize| self.reached_by[at].is_reached() && !rest.holds(at);
-        self.objects
-            .iter()
-            .filter(|object| lost(object.id.0 as usize))
-            .map(|object| Tally::one(object.size))
-            .sum()
+        let rest = around(set, self.reached_by.len(), &self.edges, roots);
+        let lost = |id: ObjectId| self.reached_by[id.0 as usize].is_reached() && !rest.holds(id.0);
+        self.objects.iter().filter(|object| lost(object.id)).map(|object| Tally::one(object.size)).sum()
     }
 
     /// All reachable objects.
@@ -121,49 +118,25 @@ impl Heap {
     }
 }
 
-/// One bit an object.
-struct Marks(Vec<u64>);
-
-impl Marks {
-    /// Marks what `roots` reach without passing through `set`.
-    fn around(
-        set: &[ObjectId],
-        objects: usize,
-        edges: &Edges,
-        roots: impl Iterator<Item = ObjectId>,
-    ) -> Marks {
-        let (mut seen, mut marks) = (Marks(vec![0; objects.div_ceil(64)]), Marks(Vec::new()));
-        for object in set.iter().filter(|object| (object.0 as usize) < objects) {
-            seen.add(object.0 as usize);
+/// The objects that `roots` reach without passing through `set`.
+fn around(set: &[ObjectId], objects: usize, edges: &Edges, roots: impl Iterator<Item = ObjectId>) -> Bits {
+    let mut closed = Bits::new(objects);
+    for object in set {
+        closed.add(object.0);
+    }
+    let (mut seen, mut open) = (closed.clone(), Vec::new());
+    for root in roots {
+        if seen.add(root.0) {
+            open.push(root);
         }
-        let closed = Marks(seen.0.clone());
-        let mut open: Vec<ObjectId> = Vec::new();
-        for root in roots.filter(|root| (root.0 as usize) < objects) {
-            if seen.add(root.0 as usize) {
-                open.push(root);
-            }
-            while let Some(object) = open.pop() {
-                for edge in edges.range(object) {
-                    let target = edges.targets[edge as usize];
-                    if (target.0 as usize) < objects && seen.add(target.0 as usize) {
-                        open.push(target);
-                    }
+        while let Some(object) = open.pop() {
+            for edge in edges.range(object) {
+                let target = edges.targets[edge as usize];
+                if seen.add(target.0) {
+                    open.push(target);
                 }
             }
         }
-        marks.0 = seen.0.iter().zip(&closed.0).map(|(seen, closed)| seen & !closed).collect();
-        marks
     }
-
-    /// Adds one; whether it was new.
-    fn add(&mut self, at: usize) -> bool {
-        let (word, bit) = (&mut self.0[at / 64], 1u64 << (at % 64));
-        let new = *word & bit == 0;
-        *word |= bit;
-        new
-    }
-
-    fn holds(&self, at: usize) -> bool {
-        self.0[at / 64] >> (at % 64) & 1 == 1
-    }
+    seen.without(&closed)
 }

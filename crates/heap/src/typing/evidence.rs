@@ -1,0 +1,103 @@
+//! How much one pointer says about the object behind it.
+
+use leakscope_goruntime::{Pointee, TypeId, Types};
+
+use super::shape_table::{Kind, ShapeTable};
+use super::slot_classes::SlotClass;
+use crate::graph::{How, ShapeId};
+
+/// How far a claim is to be trusted; the better one wins, and of two equal ones the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Trust {
+    /// No claim.
+    None,
+    /// A pointer to a value smaller than its slot: maybe the first field or element of something larger.
+    Loose,
+    /// A code address in the first word, or a type word before a pointer, without a type that says it is one.
+    Guess,
+    /// A slice or string that starts inside its object.
+    Inside,
+    /// A slice, string or func value that starts at its object.
+    Row,
+    /// A pointer to a value that fills its slot.
+    Exact,
+    /// The type word of an interface, and the value fills its slot.
+    Interface,
+    /// The runtime's own record.
+    Header,
+}
+
+/// What one pointer says of its object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Claim {
+    pub(super) shape: ShapeId,
+    pub(super) how: How,
+    pub(super) trust: Trust,
+}
+
+/// What a word of this meaning says of an object in a slot of this class, at whose `offset` it points.
+///
+/// `None` where it says nothing, or contradicts the slot: the runtime keeps values with and without pointers
+/// apart, so a type of the wrong kind belongs to a part of the object only.
+pub(super) fn claim(
+    shapes: &mut ShapeTable<'_>,
+    pointee: Pointee,
+    offset: u64,
+    class: SlotClass,
+) -> Option<Claim> {
+    let types = shapes.source().types();
+    let (kind, trust) = match pointee {
+        Pointee::One(ty) => one(types, ty, offset, class)?,
+        Pointee::Many(ty) => many(types, ty, offset, class)?,
+        Pointee::Bytes if class.noscan => (Kind::Bytes, if offset == 0 { Trust::Row } else { Trust::Inside }),
+        Pointee::MapDirectory { group, table } => match one(types, group, offset, class) {
+            Some((kind, Trust::Exact)) => (kind, Trust::Exact),
+            _ if class.noscan || offset > 0 => return None,
+            _ => (Kind::Directory { table }, Trust::Row),
+        },
+        Pointee::TrieNode { entry, indirect, .. } => {
+            // Both at once is told by memory, before this is asked.
+            let exact = |ty| one(types, ty, offset, class).filter(|(_, trust)| *trust == Trust::Exact);
+            exact(entry).or_else(|| exact(indirect))?
+        }
+        Pointee::Bytes | Pointee::Closure | Pointee::Dynamic { .. } | Pointee::Untyped => return None,
+    };
+    Some(Claim { shape: shapes.id(kind), how: How::Dwarf, trust })
+}
+
+fn one(types: &Types, id: TypeId, offset: u64, class: SlotClass) -> Option<(Kind, Trust)> {
+    let size = types.get(id)?.size;
+    if offset > 0 || size == 0 || size > class.capacity() || contradicts(types, id, class) {
+        return None;
+    }
+    let trust = if class.fits(size) { Trust::Exact } else { Trust::Loose };
+    Some((Kind::Values { ty: id, repeated: false }, trust))
+}
+
+fn many(types: &Types, id: TypeId, offset: u64, class: SlotClass) -> Option<(Kind, Trust)> {
+    let size = types.get(id)?.size;
+    let aligned = offset.checked_rem(size)? == 0;
+    if !aligned || size > class.capacity() || contradicts(types, id, class) {
+        return None;
+    }
+    let trust = if offset == 0 { Trust::Row } else { Trust::Inside };
+    Some((Kind::Values { ty: id, repeated: true }, trust))
+}
+
+/// Whether the type has pointers and the slot none, or the other way round.
+pub(super) fn contradicts(types: &Types, id: TypeId, class: SlotClass) -> bool {
+    match has_pointers(types, id) {
+        Some(pointers) => pointers == class.noscan,
+        None => false,
+    }
+}
+
+/// The largest type of which [`Types::pointer_words`] lists the words for certain, in bytes.
+const LISTED: u64 = 1 << 10;
+
+fn has_pointers(types: &Types, id: TypeId) -> Option<bool> {
+    match types.pointer_words(id) {
+        [] if types.get(id)?.size > LISTED => None,
+        words => Some(!words.is_empty()),
+    }
+}

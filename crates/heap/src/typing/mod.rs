@@ -1,0 +1,297 @@
+//! Which type each object has, and how that is known.
+//!
+//! The runtime records the type of few objects. All others are told by who points at them: types spread from
+//! typed roots along the pointers in the order in which reachability found them. Every pointer makes a *claim*
+//! ([`evidence`]); the most trusted one wins, and when a better one comes late, the object is asked again what
+//! its own pointers say. What no typed pointer reaches is then told by interface words and code addresses alone.
+#![allow(clippy::indexing_slicing, reason = "dense ids of our own making index arrays of the same length")]
+
+mod evidence;
+mod interfaces;
+mod shape_table;
+mod slot_classes;
+mod source;
+
+use leakscope_goruntime::Pointee;
+use leakscope_model::Addr;
+use leakscope_target::TargetMemory;
+
+use crate::graph::{How, ObjectId, Scan, Shape, ShapeId};
+
+use crate::bits::Bits;
+use evidence::{Claim, Trust, claim};
+
+use interfaces::DynamicTypes;
+use shape_table::{Kind, ShapeTable};
+use slot_classes::{ClassId, SlotClasses};
+pub use source::TypeSource;
+
+/// The types of a heap.
+#[derive(Debug, Default)]
+pub struct Typed {
+    /// The shape of each object.
+    pub shape_of: Vec<ShapeId>,
+    /// How it was found, each object.
+    pub how_of: Vec<How>,
+    /// All shapes; entry 0 is the unknown one.
+    pub shapes: Vec<Shape>,
+}
+
+/// Finds the type of every object. `order` are the reachable objects as they were reached.
+pub fn type_objects(
+    scan: &Scan,
+    order: &[ObjectId],
+    source: &dyn TypeSource,
+    memory: &dyn TargetMemory,
+) -> Typed {
+    let mut typing = Typing::new(scan, source, memory);
+    typing.take_headers();
+    typing.take_roots();
+    for &object in order {
+        typing.spread(object);
+    }
+    typing.spread_again();
+    typing.take_guesses();
+    typing.spread_again();
+    typing.finish()
+}
+
+/// What is known of one object, in 8 bytes.
+#[derive(Debug, Clone, Copy)]
+struct State {
+    shape: ShapeId,
+    class: ClassId,
+    trust: Trust,
+    how: How,
+}
+
+struct Typing<'s> {
+    scan: &'s Scan,
+    memory: &'s dyn TargetMemory,
+    classes: SlotClasses,
+    shapes: ShapeTable<'s>,
+    dynamic: DynamicTypes<'s>,
+    states: Vec<State>,
+    /// The objects whose pointers have been asked.
+    asked: Bits,
+    /// The edges that point inside their target.
+    interior: Bits,
+    /// Objects that were asked and then got a better type.
+    again: Vec<ObjectId>,
+}
+
+impl<'s> Typing<'s> {
+    fn new(scan: &'s Scan, source: &'s dyn TypeSource, memory: &'s dyn TargetMemory) -> Typing<'s> {
+        let (classes, class_of_span) = SlotClasses::of(&scan.objects);
+        let mut shapes = ShapeTable::new(source);
+        let unknown: Vec<ShapeId> = classes
+            .iter()
+            .map(|class| shapes.id(Kind::Unknown { slot_size: class.slot_size, noscan: class.noscan }))
+            .collect();
+        let mut states = Vec::with_capacity(scan.objects.len() as usize);
+        let ends = class_of_span.iter().skip(1).map(|(first, _)| first.0).chain([scan.objects.len()]);
+        for (&(_, class), end) in class_of_span.iter().zip(ends) {
+            let shape = unknown[usize::from(class.0)];
+            states.resize(end as usize, State { shape, class, trust: Trust::None, how: How::None });
+        }
+        let asked = Bits::new(states.len());
+        let mut interior = Bits::new(scan.edges.targets.len());
+        for &(edge, _) in &scan.edges.interior {
+            interior.add(edge);
+        }
+        let dynamic = DynamicTypes::new(memory);
+        Typing { scan, memory, classes, shapes, dynamic, states, asked, interior, again: Vec::new() }
+    }
+
+    fn take_headers(&mut self) {
+        for &(object, descriptor) in &self.scan.headers {
+            let Some(ty) = self.shapes.source().type_of_runtime(descriptor) else { continue };
+            let Some(state) = self.states.get(object.0 as usize) else { continue };
+            let class = self.classes.get(state.class);
+            // `make([]T, n)` records T.
+            let size = self.shapes.source().types().get(ty).map_or(0, |ty| ty.size);
+            let shape = self.shapes.id(Kind::Values { ty, repeated: !class.fits(size) });
+            self.settle(object, Claim { shape, how: How::Header, trust: Trust::Header });
+        }
+    }
+
+    fn take_roots(&mut self) {
+        for root in &self.scan.roots {
+            let types = self.shapes.source().types();
+            let Some(pointee) = root.ty.and_then(|(ty, offset)| types.pointee_at(ty, offset)) else {
+                continue;
+            };
+            match pointee {
+                Pointee::Dynamic { .. } => {
+                    let word = root.type_word;
+                    if let Some(pointee) = self.behind_interface(word) {
+                        self.offer_dynamic(root.target, root.offset, pointee, Trust::Interface);
+                    }
+                }
+                pointee => self.offer(root.target, root.offset, pointee),
+            }
+        }
+    }
+
+    /// Asks what each pointer of an object says about its target.
+    fn spread(&mut self, object: ObjectId) {
+        self.asked.add(object.0);
+        let State { shape, trust, .. } = self.states[object.0 as usize];
+        if trust == Trust::None {
+            return;
+        }
+        for edge in self.scan.edges.range(object) {
+            self.follow(shape, edge);
+        }
+    }
+
+    fn spread_again(&mut self) {
+        while let Some(object) = self.again.pop() {
+            self.spread(object);
+        }
+    }
+
+    fn follow(&mut self, shape: ShapeId, edge: u32) {
+        let (target, index) = (self.scan.edges.targets[edge as usize], self.scan.edges.words[edge as usize]);
+        let Some(state) = self.states.get(target.0 as usize).copied() else { return };
+        let Some(word) = self.shapes.word(shape, index) else { return };
+        let pointee = word.pointee;
+        if self.interior.holds(edge) {
+            self.offer_by_word(edge, target, self.scan.edges.offset_in_target(edge), pointee);
+            return;
+        }
+        match word.last {
+            // Nearly always: the same word led to the same kind of slot before.
+            Some((class, claim)) if class == state.class => {
+                if state.trust < claim.trust {
+                    self.settle(target, claim);
+                }
+            }
+            _ => match pointee {
+                Pointee::One(_) | Pointee::Many(_) | Pointee::Bytes | Pointee::MapDirectory { .. } => {
+                    let claim = claim(&mut self.shapes, pointee, 0, self.classes.get(state.class));
+                    let claim = claim.unwrap_or(Claim { shape, how: How::None, trust: Trust::None });
+                    if let Some(word) = self.shapes.word(shape, index) {
+                        word.last = Some((state.class, claim));
+                    }
+                    self.settle(target, claim);
+                }
+                pointee => self.offer_by_word(edge, target, 0, pointee),
+            },
+        }
+    }
+
+    fn offer_by_word(&mut self, edge: u32, target: ObjectId, offset: u64, pointee: Pointee) {
+        match pointee {
+            Pointee::Dynamic { .. } => {
+                let word = self.type_word(edge);
+                if let Some(pointee) = self.behind_interface(word) {
+                    self.offer_dynamic(target, offset, pointee, Trust::Interface);
+                }
+            }
+            pointee => self.offer(target, offset, pointee),
+        }
+    }
+
+    fn offer(&mut self, target: ObjectId, offset: u64, pointee: Pointee) {
+        let Some(state) = self.states.get(target.0 as usize).copied() else { return };
+        let class = self.classes.get(state.class);
+        let claim = match pointee {
+            Pointee::Closure => self.closure(target, Trust::Row),
+            Pointee::TrieNode { .. } => {
+                let pointee = self.trie_node(target, pointee);
+                claim(&mut self.shapes, pointee, offset, class)
+            }
+            pointee => claim(&mut self.shapes, pointee, offset, class),
+        };
+        if let Some(claim) = claim {
+            self.settle(target, claim);
+        }
+    }
+
+    /// An offer by an interface: better than any pointer, if the value fills its slot.
+    fn offer_dynamic(&mut self, target: ObjectId, offset: u64, pointee: Pointee, trust: Trust) {
+        let Some(state) = self.states.get(target.0 as usize).copied() else { return };
+        match (pointee, claim(&mut self.shapes, pointee, offset, self.classes.get(state.class))) {
+            (_, Some(Claim { shape, trust: Trust::Exact | Trust::Row, .. })) => {
+                self.settle(target, Claim { shape, how: How::Itab, trust });
+            }
+            (_, Some(Claim { shape, trust: loose, .. })) => {
+                self.settle(target, Claim { shape, how: How::Itab, trust: loose.min(trust) });
+            }
+            (pointee, None) => self.offer(target, offset, pointee),
+        }
+    }
+
+    fn behind_interface(&mut self, word: Option<Addr>) -> Option<Pointee> {
+        self.dynamic.pointee(self.shapes.source(), word?)
+    }
+
+    fn type_word(&self, edge: u32) -> Option<Addr> {
+        let words = &self.scan.type_words;
+        words.binary_search_by_key(&edge, |&(edge, _)| edge).ok().map(|at| words[at].1)
+    }
+
+    fn closure(&mut self, target: ObjectId, trust: Trust) -> Option<Claim> {
+        let words = &self.scan.code_words;
+        let at = words.binary_search_by_key(&target, |&(object, _)| object).ok()?;
+        let code = words[at].1;
+        self.shapes.source().function_starting_at(code)?;
+        Some(Claim { shape: self.shapes.id(Kind::Closure { code }), how: How::Call, trust })
+    }
+
+    /// Which of two structs a node of a trie is, by the flag in it, where their sizes do not tell.
+    fn trie_node(&self, target: ObjectId, node: Pointee) -> Pointee {
+        let Pointee::TrieNode { entry, indirect, flag } = node else { return node };
+        let types = self.shapes.source().types();
+        let class = self.classes.get(self.states[target.0 as usize].class);
+        let fits = |ty| types.get(ty).is_some_and(|ty| class.fits(ty.size));
+        if fits(entry) != fits(indirect) {
+            return node;
+        }
+        let mut byte = [0];
+        let at = self.scan.objects.addr(target).checked_add(u64::from(flag));
+        match at.map(|at| self.memory.read_exact(at, &mut byte)) {
+            Some(Ok(())) => Pointee::One(if byte == [0] { indirect } else { entry }),
+            Some(Err(_)) | None => Pointee::Untyped,
+        }
+    }
+
+    /// Types what no typed pointer reached: by a type word before a pointer, by a code address.
+    fn take_guesses(&mut self) {
+        let scan = self.scan;
+        for &(edge, word) in &scan.type_words {
+            let Some(&target) = scan.edges.targets.get(edge as usize) else { continue };
+            let open = self.states.get(target.0 as usize).is_some_and(|state| state.trust < Trust::Guess);
+            let Some(pointee) = open.then(|| self.behind_interface(Some(word))).flatten() else { continue };
+            let offset = scan.edges.offset_in_target(edge);
+            self.offer_dynamic(target, offset, pointee, Trust::Guess);
+        }
+        for &(object, _) in &scan.code_words {
+            if let Some(claim) = self.closure(object, Trust::Guess) {
+                self.settle(object, claim);
+            }
+        }
+    }
+
+    /// Takes a claim if it is better than what is known.
+    fn settle(&mut self, object: ObjectId, claim: Claim) {
+        let Some(state) = self.states.get_mut(object.0 as usize) else { return };
+        if claim.trust <= state.trust {
+            return;
+        }
+        let news = state.shape != claim.shape;
+        (state.shape, state.how, state.trust) = (claim.shape, claim.how, claim.trust);
+        if news && self.asked.holds(object.0) {
+            self.again.push(object);
+        }
+    }
+
+    fn finish(self) -> Typed {
+        Typed {
+            shape_of: self.states.iter().map(|state| state.shape).collect(),
+            how_of: self.states.iter().map(|state| state.how).collect(),
+            shapes: self.shapes.finish(),
+        }
+    }
+}
