@@ -7,19 +7,31 @@ use leakscope_model::Addr;
 /// Why a read of target memory gave no bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-#[error("cannot read {len} bytes at {addr}: not mapped")]
+#[error("cannot read {len} bytes at {addr}: {}not mapped", at_fault(*.addr, *.fault))]
 pub struct ReadError {
     /// The first address asked for.
     pub addr: Addr,
     /// How many bytes were asked for.
     pub len: usize,
+    /// The first address of those that could not be read.
+    pub fault: Addr,
 }
 
 impl ReadError {
     /// No mapping of the target covers all of the range.
     pub fn unmapped(addr: Addr, len: usize) -> ReadError {
-        ReadError { addr, len }
+        ReadError { addr, len, fault: addr }
     }
+
+    /// The range can be read up to `fault` and not there.
+    pub fn partial(addr: Addr, len: usize, fault: Addr) -> ReadError {
+        ReadError { addr, len, fault }
+    }
+}
+
+/// Names the unreadable address where it is not the first one asked for.
+fn at_fault(addr: Addr, fault: Addr) -> String {
+    if addr == fault { String::new() } else { format!("{fault} is ") }
 }
 
 /// Why a process or core could not be opened or snapshotted.

@@ -8,11 +8,14 @@
 //! happens to us, `kill -9` included.
 #![allow(clippy::disallowed_methods, reason = "this crate opens processes and files: that is its purpose")]
 
+mod access;
 pub mod core_file;
 pub mod error;
 pub mod mappings;
 pub mod memory;
+mod proc_files;
 pub mod process;
+mod remote;
 pub mod snapshot;
 mod sys;
 

@@ -1,10 +1,12 @@
 //! A live process before anything is done to it: its executable, mappings and threads.
 
-use std::fs::File;
-use std::path::Path;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 
+use crate::access;
 use crate::error::TargetError;
-use crate::mappings::Mapping;
+use crate::mappings::{Mapping, parse_maps};
+use crate::proc_files::{self, Status};
 use crate::sys;
 
 /// The registers of one thread at the moment of the snapshot.
@@ -54,18 +56,70 @@ pub struct LiveProcess {
 }
 
 impl LiveProcess {
-    /// Opens process `pid`, or says why that is not possible.
+    /// Opens process `pid`, or says why that is not possible: it is not there, it has ended, or the kernel does
+    /// not let us attach, with the rule and the command that helps. Nothing is done to the process.
     pub fn open(pid: u32) -> Result<LiveProcess, TargetError> {
-        Err(TargetError::NoProcess { pid })
+        let status = Status::of(pid).map_err(|_| TargetError::NoProcess { pid })?;
+        if matches!(status.state, 'Z' | 'X') {
+            return Err(TargetError::NoProcess { pid });
+        }
+        // A thread's id opens in /proc as well; what is meant is its process.
+        let pid = if status.tgid == 0 { pid } else { status.tgid };
+        access::check(pid, &status)?;
+        Ok(LiveProcess { pid })
     }
 
     /// Its executable, through `/proc/PID/exe`: right in containers and after an upgrade on disk.
     pub fn executable(&self) -> Result<MappedFile, TargetError> {
-        Err(TargetError::NoProcess { pid: self.pid })
+        let link = PathBuf::from(format!("/proc/{}/exe", self.pid));
+        MappedFile::open(&link).or_else(|err| match self.executable_path() {
+            Ok(path) => MappedFile::open(&self.as_seen_by_process(&path)).map_err(|_| err),
+            Err(_) => Err(err),
+        })
+    }
+
+    /// The path of its executable, as the process itself would write it; ` (deleted)` is cut off.
+    pub fn executable_path(&self) -> Result<PathBuf, TargetError> {
+        let link = PathBuf::from(format!("/proc/{}/exe", self.pid));
+        let path = fs::read_link(&link).map_err(|source| TargetError::File {
+            path: link,
+            doing: "asking for its executable",
+            source,
+        })?;
+        match path.to_str().and_then(|text| text.strip_suffix(" (deleted)")) {
+            Some(cut) => Ok(PathBuf::from(cut)),
+            None => Ok(path),
+        }
+    }
+
+    /// Where we find what the process calls `path`: through its root directory, since it may live in a container.
+    pub fn as_seen_by_process(&self, path: &Path) -> PathBuf {
+        let inside = path.strip_prefix("/").unwrap_or(path);
+        PathBuf::from(format!("/proc/{}/root", self.pid)).join(inside)
     }
 
     /// Its mappings now.
     pub fn mappings(&self) -> Result<Vec<Mapping>, TargetError> {
-        Err(TargetError::NoProcess { pid: self.pid })
+        mappings_of(self.pid)
+    }
+
+    /// The kernel's ids of its threads now.
+    pub fn threads(&self) -> Result<Vec<u32>, TargetError> {
+        proc_files::tasks(self.pid).map_err(|_| TargetError::NoProcess { pid: self.pid })
+    }
+
+    /// The name that the kernel shows for it (`/proc/PID/comm`).
+    pub fn name(&self) -> String {
+        proc_files::name_of(self.pid)
+    }
+}
+
+/// The mappings of task `pid`.
+pub(crate) fn mappings_of(pid: u32) -> Result<Vec<Mapping>, TargetError> {
+    let path = PathBuf::from(format!("/proc/{pid}/maps"));
+    match fs::read(&path) {
+        Ok(text) if text.is_empty() => Err(TargetError::NoProcess { pid }),
+        Ok(text) => Ok(parse_maps(&String::from_utf8_lossy(&text))),
+        Err(source) => Err(TargetError::File { path, doing: "reading what is mapped where", source }),
     }
 }
