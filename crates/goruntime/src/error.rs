@@ -13,16 +13,22 @@ pub enum RuntimeError {
     /// No Go build information and no pclntab.
     #[error("not a Go program: {0}")]
     NotGo(String),
-    /// A Go version that we have no layout for.
-    #[error("{version} on {arch}: no layout for this version; {remedy}")]
+    /// We cannot know what the runtime's structures look like: no debug information, or too old a Go.
+    #[error("{version} on {arch}: the layout of its runtime is not known: {remedy}")]
     NoLayout {
         /// As the binary says it.
         version: String,
         /// `amd64`, `arm64`.
         arch: String,
-        /// What to do.
+        /// Why, and what to do.
         remedy: &'static str,
     },
+    /// None of the process's mappings is this executable.
+    #[error("the executable is not loaded: {0}")]
+    NotLoaded(String),
+    /// A package variable of the runtime that the walk cannot do without has no known address.
+    #[error("neither symbol table nor debug information tells where {0} stands")]
+    MissingGlobal(String),
     /// A structure lacks a field that the walk cannot do without.
     #[error("the layout has no slot for {0}")]
     MissingSlot(String),
@@ -47,6 +53,9 @@ pub enum RuntimeError {
         #[source]
         source: ReadError,
     },
+    /// Something that is read, but with less than full trust, or left out.
+    #[error("{0}")]
+    Caution(String),
     /// A place in the program's code that a snapshot needs is not there.
     #[error("{what}: {why}")]
     NoGadget {

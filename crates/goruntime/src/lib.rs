@@ -3,6 +3,7 @@
 //! What comes in: the bytes of an executable and the memory of its process. What goes out: [`Runtime`]. This
 //! crate must not know what is in the heap, and reads no file: bytes are handed to it.
 
+pub mod buildinfo;
 pub mod dwarf;
 pub mod elf;
 pub mod error;
@@ -12,14 +13,28 @@ pub mod gc_program;
 mod integers;
 pub mod layout;
 pub mod module_search;
+pub mod moduledata;
+pub mod names;
 pub mod pclntab;
+pub mod runtime;
+mod sanity;
+pub mod structure;
+pub mod symbols;
+pub mod type_descriptor;
 pub mod types;
 
+pub use buildinfo::{BuildInfo, GoVersion};
 pub use dwarf::{Capture, DebugInfo, Global, Local, Piece};
 pub use elf::{Arch, ElfImage, Segment, Symbol};
 pub use error::RuntimeError;
 pub use file_memory::FileMemory;
 pub use gadgets::gadgets;
 pub use layout::{Layout, LayoutOrigin, Slot};
+pub use moduledata::{ModuleData, ScannedGlobals};
+pub use names::{Names, SpecialKind};
 pub use pclntab::{Bitmap, Func, FuncKind, FuncTable, PcData, StackMaps, StackObject, TextLayout};
+pub use runtime::Runtime;
+pub use structure::{SliceHeader, Structure};
+pub use symbols::{RuntimeVariables, Variable};
+pub use type_descriptor::TypeDescriptor;
 pub use types::{Field, GoType, Kind, Label, Pointee, PointerWord, Role, TypeId, Types};

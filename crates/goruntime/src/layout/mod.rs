@@ -1,5 +1,7 @@
 //! What the Go runtime looks like in memory, as a table to look up, not code to branch in.
 
+pub mod resolve;
+
 use std::collections::BTreeMap;
 
 use crate::error::RuntimeError;
