@@ -1,5 +1,8 @@
 //! What rules look at: populations of objects and goroutines, and who holds whom. No heap, no file, no format.
 
+pub mod from_dumps;
+pub mod from_heap;
+
 use leakscope_model::{Frame, PathStep};
 
 use crate::population::Population;
@@ -22,6 +25,8 @@ pub struct Group {
     pub parent: Option<usize>,
     /// As Go writes it: `context.timerCtx`.
     pub ty: String,
+    /// Whether they are the inner pieces of the map or channel that the path names, not what the program stored.
+    pub inside: bool,
     /// At the first snapshot; nothing for a single moment.
     pub before: Amount,
     /// At the last snapshot.

@@ -73,6 +73,7 @@ pub(crate) mod synthetic {
         Group {
             path: path.iter().map(step).collect(),
             parent: None,
+            inside: false,
             ty: path.last().map(|(_, _, ty)| (*ty).to_owned()).unwrap_or_default(),
             before: Amount { objects: before, bytes: before * 96 },
             after: Amount { objects: after, bytes: after * 96 },

@@ -1,0 +1,182 @@
+//! One or two heaps become facts.
+#![allow(
+    clippy::indexing_slicing,
+    reason = "dense object ids of one heap index arrays that are as long as the heap"
+)]
+
+use leakscope_heap::groups::{self, GoroutineGroup};
+use leakscope_heap::growth::compare;
+use leakscope_heap::{Heap, ObjectId};
+
+use crate::facts::{Amount, Crowd, Facts, Group, Link, Members};
+use crate::rank::Scale;
+
+/// Crowds and groups with fewer members are nobody's holder.
+const LEAST_LINKED: usize = 10;
+
+/// What the runtime calls goroutines that wait for nothing (`runtime/traceback.go`, `gStatusStrings`).
+const NOT_WAITING: [&str; 8] =
+    ["", "idle", "runnable", "running", "syscall", "waiting", "copystack", "preempted"];
+
+/// Facts, and what they were told from.
+#[derive(Debug)]
+pub struct Observed<'h> {
+    /// What rules judge.
+    pub facts: Facts,
+    heap: &'h Heap,
+    /// The objects of each group of the facts.
+    objects: Vec<Vec<ObjectId>>,
+    /// The ids of each crowd of the facts.
+    goroutines: Vec<Vec<u64>>,
+}
+
+/// The facts of `last`, and of how it differs from `first`, `window` seconds before.
+pub fn observe<'h>(
+    first: Option<&Heap>,
+    last: &'h Heap,
+    window: Option<f64>,
+    uptime: Option<f64>,
+) -> Observed<'h> {
+    let groups = match first {
+        Some(first) => compare(first, last).groups,
+        None => groups::single(last),
+    };
+    let crowds = groups::goroutines(last, first);
+    let links = links(last, &groups, &crowds);
+    let facts = Facts {
+        window,
+        uptime,
+        groups: groups.iter().map(|found| group(found, first.is_some())).collect(),
+        crowds: crowds.iter().map(crowd).collect(),
+        links,
+    };
+    Observed {
+        facts,
+        heap: last,
+        objects: groups.into_iter().map(|group| group.objects).collect(),
+        goroutines: crowds.into_iter().map(|crowd| crowd.ids).collect(),
+    }
+}
+
+fn group(found: &groups::Group, compared: bool) -> Group {
+    let amount = |tally: leakscope_heap::Tally| Amount { objects: tally.objects, bytes: tally.bytes };
+    let before = if compared { amount(found.before) } else { Amount::default() };
+    Group {
+        path: found.path.clone(),
+        parent: found.parent,
+        ty: found.ty.clone(),
+        inside: found.inside,
+        before,
+        after: amount(found.after),
+        stayed: before.objects.saturating_sub(found.died.objects),
+        samples: found.sites.clone(),
+    }
+}
+
+fn crowd(found: &GoroutineGroup) -> Crowd {
+    let waits = !NOT_WAITING.contains(&found.wait.as_str());
+    let before = found.before_count.unwrap_or(0) as u64;
+    Crowd {
+        stack: found.stack.clone(),
+        wait: if waits { found.wait.clone() } else { String::new() },
+        created_by: found.created_by.clone(),
+        before,
+        after: found.ids.len() as u64,
+        stayed: before.min(found.surviving as u64),
+        stack_bytes: found.stack_bytes,
+        system: found.system,
+    }
+}
+
+/// Which crowd holds which group: its frames point at an object of the group, or at something that an object of
+/// the group points at and of which there are as many (the channel of `Done`, not the shared parent).
+fn links(heap: &Heap, groups: &[groups::Group], crowds: &[GoroutineGroup]) -> Vec<Link> {
+    let crowd_of = holders(heap, crowds);
+    let mut size_of = vec![0u32; heap.objects.len() as usize];
+    for group in groups {
+        for object in &group.objects {
+            size_of[object.0 as usize] = group.objects.len() as u32;
+        }
+    }
+    let mut links = Vec::new();
+    for (index, group) in groups.iter().enumerate().filter(|(_, group)| group.objects.len() >= LEAST_LINKED) {
+        let many = group.objects.len() as u32 / 2;
+        let mut counts = vec![0u64; crowds.len()];
+        for object in &group.objects {
+            let own = crowd_of[object.0 as usize];
+            let through = || {
+                let targets = targets(heap, *object).iter();
+                targets
+                    .filter(|target| size_of[target.0 as usize] >= many)
+                    .find_map(|t| crowd_of[t.0 as usize])
+            };
+            if let Some(crowd) = own.or_else(through) {
+                counts[crowd as usize] += 1;
+            }
+        }
+        let held = counts.into_iter().enumerate().filter(|(_, objects)| *objects > 0);
+        links.extend(held.map(|(crowd, objects)| Link { group: index, crowd, objects }));
+    }
+    links
+}
+
+/// The largest crowd whose frames point at each object.
+fn holders(heap: &Heap, crowds: &[GoroutineGroup]) -> Vec<Option<u32>> {
+    let mut crowd_of = vec![None; heap.objects.len() as usize];
+    for (index, crowd) in crowds.iter().enumerate().filter(|(_, crowd)| crowd.ids.len() >= LEAST_LINKED) {
+        for object in &crowd.held {
+            crowd_of[object.0 as usize].get_or_insert(index as u32);
+        }
+    }
+    crowd_of
+}
+
+fn targets(heap: &Heap, object: ObjectId) -> &[ObjectId] {
+    let at = object.0 as usize;
+    match (heap.edges.starts.get(at), heap.edges.starts.get(at + 1)) {
+        (Some(&from), Some(&to)) => heap.edges.targets.get(from as usize..to as usize).unwrap_or_default(),
+        _ => &[],
+    }
+}
+
+impl Observed<'_> {
+    /// The groups, and below them those of which each object of the group has about one of its own: the timer of a
+    /// context also hangs in the runtime's timer heap, and would not stay there without its context.
+    fn with_parts(&self, members: &Members) -> Vec<usize> {
+        let is_part = |index: usize, whole: usize| {
+            let count = |at: usize| self.objects.get(at).map_or(0, Vec::len);
+            self.facts.is_below(index, whole)
+                && count(index) * 2 >= count(whole)
+                && count(index) <= count(whole) * 4
+        };
+        (0..self.objects.len())
+            .filter(|&index| members.groups.iter().any(|&whole| index == whole || is_part(index, whole)))
+            .collect()
+    }
+}
+
+impl Scale for Observed<'_> {
+    fn retained(&self, members: &Members) -> u64 {
+        let objects: Vec<ObjectId> = self
+            .with_parts(members)
+            .iter()
+            .filter_map(|&index| self.objects.get(index))
+            .flatten()
+            .copied()
+            .collect();
+        let ids: Vec<u64> = members
+            .crowds
+            .iter()
+            .filter_map(|&index| self.goroutines.get(index))
+            .flatten()
+            .copied()
+            .collect();
+        let stacks: u64 = members
+            .crowds
+            .iter()
+            .filter_map(|&index| self.facts.crowd(index))
+            .map(|crowd| crowd.stack_bytes)
+            .sum();
+        self.heap.retained_by(&objects, &ids).bytes.saturating_add(stacks)
+    }
+}
