@@ -1,0 +1,111 @@
+//! Starts the fixture `oracle`: a Go process that has written down what its runtime says of it and stands still.
+#![allow(dead_code, reason = "each test uses its part")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    reason = "a test's own process: anything unexpected is to end the test"
+)]
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+/// Named figures of `runtime.ReadMemStats`, such as `heap_objects`, and the `pid`.
+pub(crate) struct Figures(BTreeMap<String, u64>);
+
+impl Figures {
+    /// The figure of that name.
+    pub(crate) fn of(&self, name: &str) -> u64 {
+        *self.0.get(name).unwrap_or_else(|| panic!("the oracle said nothing of {name}"))
+    }
+}
+
+/// A running oracle; it is ended when this is dropped.
+pub(crate) struct Oracle {
+    /// What it said of itself when it was ready.
+    pub(crate) ready: Figures,
+    process: Child,
+    output: BufReader<ChildStdout>,
+    folder: tempfile::TempDir,
+}
+
+impl Oracle {
+    /// Starts the oracle built with Go `version`, such as `1.26.6`, and waits until it stands still.
+    pub(crate) fn start(version: &str, arguments: &[&str]) -> Oracle {
+        let program = fixture(&format!("oracle-go{version}"));
+        let folder = tempfile::tempdir().unwrap();
+        let mut process = Command::new(&program)
+            .arg("-dir")
+            .arg(folder.path())
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}; run ./test", program.display()));
+        let output = BufReader::new(process.stdout.take().unwrap());
+        let mut oracle = Oracle { ready: Figures(BTreeMap::new()), process, output, folder };
+        oracle.ready = oracle.answer("READY");
+        oracle
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// The dump of `runtime/debug.WriteHeapDump`.
+    pub(crate) fn dump_file(&self) -> PathBuf {
+        self.folder.path().join("heap.dump")
+    }
+
+    /// The text of `runtime.Stack` of all goroutines.
+    pub(crate) fn stacks(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("stacks.txt")).unwrap()
+    }
+
+    /// The ids of the goroutines in that text, sorted.
+    pub(crate) fn goroutine_ids(&self) -> Vec<u64> {
+        let text = self.stacks();
+        let heads = text.lines().filter_map(|line| line.strip_prefix("goroutine ")?.split_once(' '));
+        let mut ids: Vec<u64> = heads.map(|(id, _)| id.parse().unwrap()).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// What it says of itself now.
+    pub(crate) fn ask(&mut self) -> Figures {
+        self.process.stdin.as_mut().unwrap().write_all(b"?").unwrap();
+        self.answer("STILL")
+    }
+
+    /// Reads `WORD {"name":number,…}`.
+    fn answer(&mut self, word: &str) -> Figures {
+        let mut line = String::new();
+        self.output.read_line(&mut line).unwrap();
+        let fields =
+            line.strip_prefix(word).and_then(|rest| rest.trim().strip_prefix('{')?.strip_suffix('}'));
+        let fields = fields.unwrap_or_else(|| panic!("the oracle said {line:?} instead of {word}"));
+        let pairs = fields.split(',').map(|field| field.split_once(':').unwrap());
+        Figures(
+            pairs.map(|(name, value)| (name.trim_matches('"').to_owned(), value.parse().unwrap())).collect(),
+        )
+    }
+}
+
+impl Drop for Oracle {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The built fixture of that name.
+pub(crate) fn fixture(name: &str) -> PathBuf {
+    let folder = std::env::var_os("LEAKSCOPE_FIXTURES").map(PathBuf::from).unwrap_or_else(|| {
+        let home = std::env::var_os("HOME").expect("HOME is set");
+        PathBuf::from(home).join(".cache/leakscope/fixtures")
+    });
+    folder.join(name)
+}
