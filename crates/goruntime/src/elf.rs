@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 use leakscope_model::{Bias, LinkAddr};
 use leakscope_target::{Mapping, TargetMemory};
 use object::read::elf::{ElfFile64, FileHeader, ProgramHeader, SectionHeader};
-use object::{CompressionFormat, Endianness, Object, ObjectSection, ObjectSymbol, SymbolKind, elf};
+use object::{
+    CompressedData, CompressionFormat, Endianness, Object, ObjectSection, ObjectSymbol, SymbolKind, elf,
+};
 
 use crate::error::RuntimeError;
 
@@ -64,6 +66,27 @@ pub struct Symbol<'b> {
     pub size: u64,
 }
 
+/// A section that may be compressed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PackedSection<'b>(CompressedData<'b>);
+
+impl<'b> PackedSection<'b> {
+    /// Its bytes; `None` where they do not unpack.
+    pub(crate) fn unpack(&self) -> Option<Cow<'b, [u8]>> {
+        let packed = u64::try_from(self.0.data.len()).ok()?;
+        // The header says how much will come out; believe it only as far as the format can inflate.
+        let limit = match self.0.format {
+            CompressionFormat::None => u64::MAX,
+            CompressionFormat::Zlib => packed.saturating_mul(1040).saturating_add(1024),
+            _ => packed.saturating_mul(1 << 15).saturating_add(1 << 18),
+        };
+        match self.0.uncompressed_size <= limit {
+            true => self.0.decompress().ok(),
+            false => None,
+        }
+    }
+}
+
 /// A parsed ELF executable; borrows its bytes.
 #[derive(Debug)]
 pub struct ElfImage<'b> {
@@ -97,24 +120,26 @@ impl<'b> ElfImage<'b> {
     ///
     /// `None` where there is no such section, where it has no bytes in the file, or where they do not unpack.
     pub fn section(&self, name: &str) -> Option<Cow<'b, [u8]>> {
-        let compressed = self.file.section_by_name(name)?.compressed_data().ok()?;
-        let packed = u64::try_from(compressed.data.len()).ok()?;
-        // The header says how much will come out; believe it only as far as the format can inflate.
-        let limit = match compressed.format {
-            CompressionFormat::None => u64::MAX,
-            CompressionFormat::Zlib => packed.saturating_mul(1040).saturating_add(1024),
-            _ => packed.saturating_mul(1 << 15).saturating_add(1 << 18),
-        };
-        match compressed.uncompressed_size <= limit {
-            true => compressed.decompress().ok().filter(|data| !data.is_empty()),
-            false => None,
-        }
+        self.packed_section(name)?.unpack().filter(|data| !data.is_empty())
+    }
+
+    /// A section as it lies in the file, to be unpacked when it is needed.
+    pub(crate) fn packed_section(&self, name: &str) -> Option<PackedSection<'b>> {
+        self.file.section_by_name(name)?.compressed_data().ok().map(PackedSection)
     }
 
     /// Where a section lies in memory: its address and size; also for `.bss`, which has no bytes.
     pub fn section_range(&self, name: &str) -> Option<(LinkAddr, u64)> {
         let section = self.file.section_by_name(name)?;
         Some((LinkAddr::new(section.address()), section.size()))
+    }
+
+    /// Every section that is there in memory: its name and where the linker put it.
+    pub fn memory_sections(&self) -> impl Iterator<Item = (&str, LinkAddr)> {
+        self.file.sections().filter(|section| section.address() != 0).filter_map(|section| {
+            let name = std::str::from_utf8(section.name_bytes().ok()?).ok()?;
+            Some((name, LinkAddr::new(section.address())))
+        })
     }
 
     /// The `PT_LOAD` segments, in order of address.

@@ -1,8 +1,20 @@
 //! Go types: what a word at an offset means and points at.
 
-use std::sync::Arc;
+mod containers;
+mod labels;
+mod parts;
+mod words;
 
+use std::sync::{Arc, OnceLock};
+
+use hashbrown::HashMap;
 use leakscope_model::{LinkAddr, Via};
+
+use self::parts::Mark;
+use self::words::WordTable;
+
+/// Bytes of a pointer on both processors that we read.
+pub(crate) const WORD: u64 = 8;
 
 /// A type of the program, dense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -176,6 +188,13 @@ pub struct PointerWord {
 #[derive(Debug, Clone, Default)]
 pub struct Types {
     types: Vec<GoType>,
+    /// One table a type, made when it is first asked for.
+    tables: Vec<OnceLock<Option<Box<WordTable>>>>,
+    names: OnceLock<HashMap<Arc<str>, TypeId>>,
+    /// Types that are more than their fields say.
+    marks: HashMap<TypeId, Mark>,
+    /// Fields whose own type does not tell what they point at: by struct and offset.
+    known_pointees: HashMap<(TypeId, u64), Pointee>,
 }
 
 impl Types {
@@ -194,39 +213,61 @@ impl Types {
         self.types.is_empty()
     }
 
-    /// What the word at `offset` of an object of this type points at; `None` for what is no pointer.
-    ///
-    /// An object may hold several values in a row: an offset behind the first counts from the start of its own.
-    pub fn pointee_at(&self, id: TypeId, offset: u64) -> Option<Pointee> {
-        let _ = (id, offset);
-        None
+    /// Every type with its id, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (TypeId, &GoType)> {
+        (0u32..).map(TypeId).zip(&self.types)
     }
 
-    /// The name of what lies at `offset` of an object of this type.
-    ///
-    /// `[…]` is an index or key. Where the offset lies behind the first value, or the value has no fields,
-    /// the name starts with `[…]`. Keys and elements of maps start with `[…]`, by [`Via::Key`] and [`Via::Value`].
-    pub fn label_at(&self, id: TypeId, offset: u64) -> Option<Label> {
-        let _ = (id, offset);
-        None
-    }
-
-    /// The words of one value that can point into the heap, in order; empty for a type above some KB.
-    pub fn pointer_words(&self, id: TypeId) -> &[PointerWord] {
-        let _ = id;
-        &[]
-    }
-
-    /// The type of this name.
+    /// The type of this name; the first one where several packages' types print alike.
     pub fn by_name(&self, name: &str) -> Option<TypeId> {
-        let _ = name;
-        None
+        let names = self.names.get_or_init(|| {
+            let mut names = HashMap::with_capacity(self.types.len());
+            for (id, ty) in self.iter() {
+                names.entry(ty.name.clone()).or_insert(id);
+            }
+            names
+        });
+        names.get(name).copied()
     }
 
-    /// Adds a type.
+    /// Adds a type; call [`Types::link_containers`] when all are there.
     pub fn push(&mut self, ty: GoType) -> Option<TypeId> {
         let id = u32::try_from(self.types.len()).ok()?;
         self.types.push(ty);
+        self.tables.push(OnceLock::new());
+        self.names = OnceLock::new();
         Some(TypeId(id))
+    }
+
+    /// Notes where a type's runtime descriptor lies.
+    pub(crate) fn set_runtime_type(&mut self, id: TypeId, descriptor: LinkAddr) {
+        if let Some(ty) = self.types.get_mut(id.0 as usize) {
+            ty.runtime_type = Some(descriptor);
+        }
+    }
+
+    /// The fields of a struct; none for any other type.
+    pub fn fields(&self, id: TypeId) -> &[Field] {
+        match self.get(id).map(|ty| &ty.kind) {
+            Some(Kind::Struct { fields }) => fields,
+            _ => &[],
+        }
+    }
+
+    /// The field of this name.
+    pub fn field(&self, id: TypeId, name: &str) -> Option<&Field> {
+        self.fields(id).iter().find(|field| &*field.name == name)
+    }
+
+    /// What a pointer type points at, by one step.
+    fn target(&self, id: TypeId) -> Option<TypeId> {
+        match self.get(id)?.kind {
+            Kind::Pointer { elem } => Some(elem),
+            _ => None,
+        }
+    }
+
+    fn size(&self, id: TypeId) -> u64 {
+        self.get(id).map_or(0, |ty| ty.size)
     }
 }

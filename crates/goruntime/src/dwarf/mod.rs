@@ -1,13 +1,28 @@
 //! What the linker wrote about the program: types, package variables, local variables, captured variables.
 
-use std::marker::PhantomData;
+mod attributes;
+mod descriptors;
+mod functions;
+mod go_types;
+mod locations;
+mod scan;
+mod sections;
+mod units;
+mod variables;
+
 use std::sync::Arc;
 
 use leakscope_model::LinkAddr;
 
+use self::functions::Functions;
+use self::go_types::Places;
+use self::scan::Scan;
+use self::sections::Sections;
+use self::units::UnitRecord;
+use self::variables::Variables;
 use crate::elf::ElfImage;
 use crate::error::RuntimeError;
-use crate::layout::Layout;
+use crate::layout::{self, Layout};
 use crate::types::{TypeId, Types};
 
 /// A package variable.
@@ -65,56 +80,107 @@ pub struct Capture {
 pub struct DebugInfo<'b> {
     /// Every type.
     pub types: Types,
-    bytes: PhantomData<&'b [u8]>,
+    sections: Sections<'b>,
+    units: Vec<UnitRecord>,
+    places: Places,
+    globals: Vec<Global>,
+    functions: Functions,
+    descriptors: Vec<(LinkAddr, TypeId)>,
+    /// The integer constants of the runtime's own packages.
+    constants: Vec<(String, i64)>,
+    gaps: Vec<RuntimeError>,
 }
 
 impl<'b> DebugInfo<'b> {
     /// Reads the debug information of `elf`, which may be a separate debug file.
     ///
-    /// A file without any yields an empty one; a broken section is an error that names it.
+    /// A file without any yields an empty one; sections that do not unpack are an error. Units that are broken
+    /// are left out and named by [`DebugInfo::gaps`].
     pub fn read(elf: &ElfImage<'b>) -> Result<DebugInfo<'b>, RuntimeError> {
-        let _ = elf;
-        Ok(DebugInfo::default())
+        let sections = Sections::of(elf);
+        if sections.info_is_broken() {
+            let what = "it does not unpack".to_owned();
+            return Err(RuntimeError::Section { section: ".debug_info", offset: 0, what });
+        }
+        let mut scan = scan::scan(&sections);
+        let (mut types, places) = go_types::types_of(&scan);
+        let descriptors = descriptors::descriptors(elf, &scan, &types, &places);
+        for (descriptor, id) in &descriptors {
+            types.set_runtime_type(*id, *descriptor);
+        }
+        let globals = globals(&scan, &types, &places);
+        let constants = layout::from_dwarf::runtime_constants(&scan.constants);
+        let functions = Functions::new(std::mem::take(&mut scan.functions));
+        let (units, gaps) = (std::mem::take(&mut scan.units), std::mem::take(&mut scan.gaps));
+        Ok(DebugInfo { types, sections, units, places, globals, functions, descriptors, constants, gaps })
     }
 
     /// Whether there is nothing: the program was stripped.
     pub fn is_empty(&self) -> bool {
-        self.types.is_empty()
+        self.units.is_empty()
+    }
+
+    /// What could not be read.
+    pub fn gaps(&self) -> &[RuntimeError] {
+        &self.gaps
     }
 
     /// The layout of the runtime's structures, exact for this build; `None` where it is stripped.
     pub fn layout(&self) -> Option<Layout> {
-        None
+        let layout = layout::from_dwarf::layout(&self.types, &self.constants);
+        (!layout.slots.is_empty()).then_some(layout)
     }
 
     /// Every package variable, in order of address.
     pub fn globals(&self) -> &[Global] {
-        &[]
+        &self.globals
     }
 
     /// The package variable that holds this address, and how far into it.
     pub fn global_at(&self, addr: LinkAddr) -> Option<(&Global, u64)> {
-        let _ = addr;
-        None
+        let behind = self.globals.partition_point(|global| global.addr <= addr);
+        let global = self.globals.get(behind.checked_sub(1)?)?;
+        let offset = addr.get().checked_sub(global.addr.get())?;
+        (offset < global.size).then_some((global, offset))
+    }
+
+    /// The package variable of this name, with its full package path.
+    pub fn global(&self, name: &str) -> Option<&Global> {
+        self.globals.iter().find(|global| &*global.name == name)
     }
 
     /// The parameters and variables in memory at `pc`, of inlined functions too.
     ///
     /// For a return address pass `pc - 1`: the address behind a call may belong to the next statement.
     pub fn locals_at(&self, pc: LinkAddr) -> Vec<Local> {
-        let _ = pc;
-        Vec::new()
+        let function = self.functions.at(pc.get());
+        function.map_or_else(Vec::new, |function| self.variables().locals(function, pc.get()))
     }
 
     /// What the closure whose function starts at `entry` captured; empty where the compiler did not say (Go 1.22).
     pub fn captures(&self, entry: LinkAddr) -> Vec<Capture> {
-        let _ = entry;
-        Vec::new()
+        let function = self.functions.starting_at(entry.get());
+        function.map_or_else(Vec::new, |function| self.variables().captures(function))
     }
 
     /// The type whose runtime descriptor (`abi.Type`) lies at this address.
     pub fn type_of_runtime(&self, descriptor: LinkAddr) -> Option<TypeId> {
-        let _ = descriptor;
-        None
+        let place = self.descriptors.binary_search_by_key(&descriptor, |(addr, _)| *addr).ok()?;
+        self.descriptors.get(place).map(|(_, id)| *id)
     }
+
+    fn variables(&self) -> Variables<'_, 'b> {
+        Variables { sections: &self.sections, units: &self.units, types: &self.types, places: &self.places }
+    }
+}
+
+fn globals(scan: &Scan<'_>, types: &Types, places: &Places) -> Vec<Global> {
+    let typed = scan.globals.iter().filter_map(|raw| {
+        let ty = go_types::type_at(places, raw.ty?)?;
+        let name = String::from_utf8_lossy(raw.name).into();
+        Some(Global { name, addr: LinkAddr::new(raw.addr), ty, size: types.get(ty)?.size })
+    });
+    let mut globals: Vec<Global> = typed.collect();
+    globals.sort_by(|a, b| (a.addr, a.size).cmp(&(b.addr, b.size)).then_with(|| a.name.cmp(&b.name)));
+    globals
 }

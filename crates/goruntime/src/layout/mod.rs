@@ -1,5 +1,6 @@
 //! What the Go runtime looks like in memory, as a table to look up, not code to branch in.
 
+pub(crate) mod from_dwarf;
 pub mod resolve;
 
 use std::collections::BTreeMap;
