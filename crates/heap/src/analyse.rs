@@ -6,12 +6,14 @@ use crate::dominators::dominators;
 use crate::graph::{Heap, Objects, Scan};
 use crate::reach::{Reached, reach};
 use crate::retained::retained_bytes;
+use crate::root_names::name_fields;
 use crate::root_order::order_roots;
 use crate::typing::{TypeSource, Typed, type_objects};
 
 /// Analyses a scan. `memory` is asked for the few words that pointers alone do not tell: the types that itabs
 /// name.
 pub fn analyse(mut scan: Scan, source: &dyn TypeSource, memory: &dyn TargetMemory) -> Heap {
+    name_fields(&mut scan, source.types());
     let phases = order_roots(&mut scan.roots, &scan.names, &scan.goroutines);
     let Reached { by, order } = reach(count(&scan.objects), &scan.edges, &scan.roots, &phases);
     let typed = type_objects(&scan, &order, source, memory);

@@ -19,10 +19,13 @@ pub mod graph;
 mod graph_of_numbers;
 pub mod groups;
 pub mod growth;
+#[cfg(test)]
+mod heap_of_names;
 pub mod objects;
 pub mod paths;
 pub mod reach;
 pub mod retained;
+mod root_names;
 pub mod root_order;
 pub mod typing;
 

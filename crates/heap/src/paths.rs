@@ -34,8 +34,8 @@ impl Heap {
         steps
     }
 
-    /// The root by which an object was reached and the edges from there: `(source, edge, target)`.
-    pub(crate) fn way(&self, object: ObjectId) -> Option<(&Root, Vec<(ObjectId, u32, ObjectId)>)> {
+    /// The root by which an object was reached and the edges from there.
+    pub(crate) fn way(&self, object: ObjectId) -> Option<(&Root, Vec<Hop>)> {
         let (mut way, mut at) = (Vec::new(), object);
         // Each edge leads to an object that was found earlier, so this ends; a damaged file may say otherwise.
         while way.len() <= self.reached_by.len() {
@@ -97,14 +97,22 @@ impl Heap {
     }
 }
 
+/// One edge of a way: source, edge, target.
+pub(crate) type Hop = (ObjectId, u32, ObjectId);
+
 impl Shape {
     /// The name of the word `index` of an object of this shape, and how what it points at hangs on it.
     pub fn word(&self, index: u32) -> Option<(&Arc<str>, Via)> {
-        let within = match u32::try_from(self.size / 8) {
-            Ok(words) if words > 0 && self.size.is_multiple_of(8) => index % words,
-            _ => index,
-        };
+        let within = self.within(index);
         let at = self.words.binary_search_by_key(&within, |word| word.0).ok()?;
         self.words.get(at).map(|word| (&word.1, word.2))
+    }
+
+    /// Where in its own value the word `index` of an object lies: an object may hold several in a row.
+    pub fn within(&self, index: u32) -> u32 {
+        match u32::try_from(self.size / 8) {
+            Ok(words) if words > 0 && self.size.is_multiple_of(8) => index % words,
+            _ => index,
+        }
     }
 }

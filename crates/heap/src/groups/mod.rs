@@ -5,14 +5,20 @@
 //! a tree's children) folded onto themselves, so that a list of 50,000 nodes is one group and not 50,000.
 
 mod goroutine_groups;
+mod names;
+mod signature;
+#[cfg(test)]
+mod tests;
 
 use leakscope_model::{Frame, PathStep};
 
 use crate::graph::{Heap, ObjectId};
-use crate::growth::{Growth, compare};
+use crate::growth;
 use crate::retained::Tally;
 
 pub use goroutine_groups::{GoroutineGroup, Held, goroutines};
+pub(crate) use names::NameId;
+pub(crate) use signature::{SignatureId, Signatures};
 
 /// All reachable objects with one path signature and one type.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +48,5 @@ pub struct Group {
 
 /// The groups of one moment, those of the most bytes first.
 pub fn single(heap: &Heap) -> Vec<Group> {
-    let Growth { groups } = compare(heap, heap);
-    groups
+    growth::of_one(heap).groups
 }

@@ -1,0 +1,40 @@
+//! Names for roots that lie inside a variable: `main.server.baseCtx`, where the variable is `main.server`.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use leakscope_goruntime::Types;
+
+use crate::graph::{RootOrigin, Scan};
+
+/// Puts the field at which each root lies into its name.
+pub(crate) fn name_fields(scan: &mut Scan, types: &Types) {
+    let Scan { roots, names, .. } = scan;
+    let mut named: HashMap<(u32, Arc<str>), u32> = HashMap::new();
+    for root in roots {
+        let (RootOrigin::Global { name } | RootOrigin::Frame { name: Some(name), .. }) = &mut root.origin
+        else {
+            continue;
+        };
+        let field = root.ty.and_then(|(ty, offset)| types.label_at(ty, offset)).map(|label| label.name);
+        let (Some(field), Some(variable)) =
+            (field.filter(|field| !field.is_empty()), names.get(*name as usize))
+        else {
+            continue;
+        };
+        let joined = |field: &str| match field.strip_prefix("[…]") {
+            Some(rest) => format!("{variable}[…]{rest}"),
+            None => format!("{variable}.{field}"),
+        };
+        *name = match named.get(&(*name, field.clone())) {
+            Some(&known) => known,
+            None => {
+                let full: Arc<str> = joined(&field).into();
+                let Ok(index) = u32::try_from(names.len()) else { return };
+                names.push(full);
+                named.insert((*name, field), index);
+                index
+            }
+        };
+    }
+}
