@@ -14,9 +14,8 @@ use crate::subprocess::{run, stdout_of};
 /// Every Go release that leakscope is tested with, one a minor version.
 pub const VERSIONS: &[&str] = &["1.21.13", "1.22.10", "1.23.9", "1.24.3", "1.25.5", "1.26.6", "1.27.3"];
 
-/// The toolchain that builds tools of ours (dlv, load generators).
-#[allow(dead_code)]
-pub const NEWEST_PRIMARY: &str = "1.26.6";
+/// The toolchain that builds tools, such as dlv.
+pub const FOR_TOOLS: &str = "1.26.6";
 
 /// An unpacked toolchain, known to start and to be of its version.
 pub struct Toolchain {

@@ -6,8 +6,10 @@
 )]
 
 mod cache_dir;
+mod debugger;
 mod fixtures;
 mod go_toolchain;
+mod release;
 mod source_stamp;
 mod subprocess;
 
@@ -33,6 +35,10 @@ enum Task {
     },
     /// Builds the programs under fixtures/ and cases/ into the cache; those that are up to date are left alone.
     Fixtures(fixtures::FixtureArgs),
+    /// Builds dlv, the Go debugger that tests compare with, into the cache.
+    Debugger,
+    /// Builds the static release binary, checks its size and runs it in an empty root.
+    Release,
 }
 
 fn main() -> ExitCode {
@@ -49,5 +55,7 @@ fn run(task: Task) -> Result<()> {
     match task {
         Task::Toolchains { versions } => go_toolchain::install_all(&versions),
         Task::Fixtures(args) => fixtures::build_all(&args),
+        Task::Debugger => debugger::install(),
+        Task::Release => release::build_and_prove(),
     }
 }

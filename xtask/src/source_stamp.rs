@@ -38,3 +38,24 @@ fn files_under(folder: &Path) -> Result<Vec<PathBuf>> {
     files.sort();
     Ok(files)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::stamp_of;
+    use std::fs;
+
+    #[test]
+    fn a_changed_byte_a_new_name_and_another_recipe_change_the_stamp() {
+        let folder = std::env::temp_dir().join(format!("leakscope-stamp-{}", std::process::id()));
+        fs::create_dir_all(folder.join("below")).unwrap();
+        fs::write(folder.join("below/a.go"), "package a").unwrap();
+        let stamps = ["one", "one", "two"].map(|recipe| stamp_of(&folder, recipe).unwrap());
+        fs::write(folder.join("below/a.go"), "package b").unwrap();
+        let changed = stamp_of(&folder, "one").unwrap();
+        fs::rename(folder.join("below/a.go"), folder.join("below/b.go")).unwrap();
+        let renamed = stamp_of(&folder, "one").unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(stamps[0], stamps[1]);
+        assert!(stamps[0] != stamps[2] && stamps[0] != changed && changed != renamed);
+    }
+}
