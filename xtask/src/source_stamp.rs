@@ -1,12 +1,13 @@
 //! A stamp of a folder's contents, so that a fixture is rebuilt when its sources changed and not otherwise.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-/// A hash over the names and bytes of every file under `folder` and over `recipe`, as hex.
+/// A hash over the names and bytes of every file under `folder` but `*.md`, and over `recipe`, as hex.
 ///
 /// # Errors
 /// When a file or folder cannot be read.
@@ -21,7 +22,7 @@ pub fn stamp_of(folder: &Path, recipe: &str) -> Result<String> {
     Ok(format!("{:016x}", hasher.finish()))
 }
 
-/// Every file under `folder`, sorted.
+/// Every file under `folder`, sorted; prose decides nothing and is left out.
 fn files_under(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
@@ -30,7 +31,7 @@ fn files_under(folder: &Path) -> Result<Vec<PathBuf>> {
             let entry = entry?;
             if entry.file_type()?.is_dir() {
                 folders.push(entry.path());
-            } else {
+            } else if entry.path().extension() != Some(OsStr::new("md")) {
                 files.push(entry.path());
             }
         }
