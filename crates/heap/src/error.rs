@@ -50,6 +50,18 @@ pub enum HeapError {
     },
 }
 
+impl HeapError {
+    /// The layout lacks the size or a field of `structure`.
+    pub(crate) fn missing(structure: &'static str) -> HeapError {
+        HeapError::Runtime(RuntimeError::MissingSlot(structure.to_owned()))
+    }
+
+    /// `path` of the structure at `at` could not be read.
+    pub(crate) fn field(path: &'static str, at: Addr, source: ReadError) -> HeapError {
+        HeapError::Field { path, at, source }
+    }
+}
+
 /// Adds the field and its owner to a bare read error: `read.in_field("mspan.npages", span)?`.
 pub trait InField<T> {
     /// Names what was being read.

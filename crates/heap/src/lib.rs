@@ -14,6 +14,8 @@ pub mod analyse;
 mod bits;
 pub mod dominators;
 pub mod error;
+mod fields;
+mod gather;
 pub mod graph;
 #[cfg(test)]
 mod graph_of_numbers;
@@ -23,10 +25,16 @@ pub mod growth;
 mod heap_of_names;
 pub mod objects;
 pub mod paths;
+mod pointers;
+mod program;
 pub mod reach;
 pub mod retained;
 mod root_names;
 pub mod root_order;
+mod scan;
+mod spans;
+mod specials;
+mod type_masks;
 pub mod typing;
 
 pub use analyse::analyse;

@@ -53,6 +53,18 @@ impl SpanRow {
             .flat_map(|(&word, index)| Bits(word).map(move |bit| index * 64 + bit))
     }
 
+    /// Bytes of the whole span, its unused tail included: the slots rounded up to pages.
+    ///
+    /// Exact for spans of small objects, which end on the page that holds their last slot.
+    pub(crate) fn span_bytes(&self) -> u64 {
+        self.bytes().unwrap_or(0).next_multiple_of(PAGE_BYTES)
+    }
+
+    /// Bytes from the start that hold slots and, where it lies in the span, their pointer map.
+    pub(crate) fn read_bytes(&self) -> u64 {
+        if self.slots == 1 { self.slot_size } else { self.span_bytes() }
+    }
+
     fn bytes(&self) -> Option<u64> {
         self.slot_size.checked_mul(u64::from(self.slots))
     }
@@ -317,7 +329,7 @@ fn fit(span: &SpanRow, end: u64) -> Option<u64> {
     let span_end = span.base.get().checked_add(bytes)?;
     let words = u64::from(span.slots).div_ceil(64);
     let stray =
-        span.slots % 64 != 0 && span.allocated.last().is_some_and(|word| word >> (span.slots % 64) != 0);
+        !span.slots.is_multiple_of(64) && span.allocated.last().is_some_and(|word| word >> (span.slots % 64) != 0);
     let sound = span.base.get() >= end
         && span_end <= ADDRESS_LIMIT
         && span.header < span.slot_size

@@ -1,0 +1,283 @@
+//! Reads the contents of every span that holds pointers, once and in address order, and turns them into edges.
+//!
+//! This is the hot loop of the whole analysis: a batch of spans in one buffer, no allocation an object, and no
+//! look at spans without pointers. Objects come in order of id, so that the edge lists fill in one pass.
+
+use std::rc::Rc;
+
+use leakscope_model::{Addr, Gap};
+use leakscope_target::TargetMemory;
+
+use crate::error::HeapError;
+use crate::gather::{Want, gather};
+use crate::graph::{Edges, ObjectId};
+use crate::objects::{Objects, SpanRow};
+use crate::pointers::PointerBits;
+use crate::program::Program;
+use crate::type_masks::{TypeMask, TypeMasks};
+
+/// The most of a span that is read at once, in bytes; a larger one comes in pieces.
+const PIECE: u64 = 1 << 20;
+const WORD: usize = 8;
+
+/// What the contents of the heap say.
+#[derive(Debug, Default)]
+pub(crate) struct Contents {
+    pub(crate) edges: Edges,
+    /// Objects with the `abi.Type` that the runtime records with them.
+    pub(crate) headers: Vec<(ObjectId, Addr)>,
+    /// Edge index and the word before the pointer, where that is a type or an itab.
+    pub(crate) type_words: Vec<(u32, Addr)>,
+    /// Objects whose first word is a code address.
+    pub(crate) code_words: Vec<(ObjectId, Addr)>,
+    pub(crate) gaps: Vec<Gap>,
+}
+
+/// What the scan needs beside the memory.
+pub(crate) struct ScanInput<'a> {
+    pub(crate) objects: &'a Objects,
+    /// `(span base, abi.Type)` of large objects, in address order.
+    pub(crate) large_types: &'a [(Addr, Addr)],
+    pub(crate) bits: PointerBits,
+    pub(crate) program: &'a Program,
+}
+
+/// Reads all edges.
+pub(crate) fn scan(
+    memory: &dyn TargetMemory,
+    input: &ScanInput<'_>,
+    masks: &mut TypeMasks<'_>,
+) -> Result<Contents, HeapError> {
+    let pieces = pieces(input.objects.spans());
+    let wants: Vec<Want> = pieces.iter().map(|piece| piece.want).collect();
+    let mut scanner = Scanner { input, masks, out: Contents::default(), large: None };
+    scanner.out.edges.starts.reserve_exact(input.objects.len() as usize + 1);
+    let mut torn = None;
+    gather(memory, &wants, |index, bytes| {
+        let Some(piece) = pieces.get(index) else { return };
+        let Some(span) = input.objects.spans().get(piece.span as usize) else { return };
+        let result = match bytes {
+            Ok(bytes) => scanner.piece(span, piece.offset, bytes),
+            Err(err) => {
+                let reason = format!("contents of the span at {}: {err}", span.base);
+                scanner.out.gaps.push(Gap::new("heap", reason));
+                Ok(())
+            }
+        };
+        torn = torn.take().or(result.err());
+    });
+    if let Some(err) = torn {
+        return Err(err);
+    }
+    scanner.starts_up_to(input.objects.len());
+    let end = scanner.edge_count()?;
+    scanner.out.edges.starts.push(end);
+    Ok(scanner.out)
+}
+
+/// A part of one span.
+struct Piece {
+    span: u32,
+    offset: u64,
+    want: Want,
+}
+
+fn pieces(spans: &[SpanRow]) -> Vec<Piece> {
+    let mut pieces = Vec::with_capacity(spans.len());
+    for (span, index) in spans.iter().zip(0u32..) {
+        if span.noscan || span.allocated.iter().all(|&word| word == 0) {
+            continue;
+        }
+        let bytes = span.read_bytes();
+        let step = if span.slots == 1 { PIECE } else { bytes };
+        let mut offset = 0;
+        while offset < bytes {
+            let len = step.min(bytes - offset);
+            pieces.push(Piece { span: index, offset, want: (Addr::new(span.base.get() + offset), len) });
+            offset += len;
+        }
+    }
+    pieces
+}
+
+/// The large object whose pieces are coming.
+struct Large {
+    base: Addr,
+    mask: Option<Rc<TypeMask>>,
+}
+
+struct Scanner<'a, 'm, 't> {
+    input: &'a ScanInput<'a>,
+    masks: &'t mut TypeMasks<'m>,
+    out: Contents,
+    large: Option<Large>,
+}
+
+impl Scanner<'_, '_, '_> {
+    fn edge_count(&self) -> Result<u32, HeapError> {
+        u32::try_from(self.out.edges.targets.len())
+            .map_err(|_| HeapError::TooMany { what: "pointers", limit: u64::from(u32::MAX) })
+    }
+
+    /// Objects before `id` that were not begun have no more edges than those before them.
+    fn starts_up_to(&mut self, id: u32) {
+        let here = self.out.edges.targets.len() as u32;
+        self.out.edges.starts.resize(id as usize, here);
+    }
+
+    fn piece(&mut self, span: &SpanRow, offset: u64, bytes: &[u8]) -> Result<(), HeapError> {
+        self.edge_count()?;
+        let words = Words(bytes.as_chunks::<WORD>().0);
+        if span.slots == 1 {
+            self.large_piece(span, offset, words)
+        } else if let Some(map) = self.input.bits.map_in_span(span.span_bytes(), span.slot_size) {
+            self.small_span(span, (map / 8) as usize, words);
+            Ok(())
+        } else {
+            self.typed_span(span, words)
+        }
+    }
+
+    /// A span whose last words are the pointer map of its slots.
+    fn small_span(&mut self, span: &SpanRow, map: usize, words: Words<'_>) {
+        let slot_words = (span.slot_size / 8) as usize;
+        let valid = if slot_words >= 64 { u64::MAX } else { (1 << slot_words) - 1 };
+        for (slot, id) in span.allocated_slots().zip(span.first.0..) {
+            self.starts_up_to(id + 1);
+            let first = slot as usize * slot_words;
+            let shift = first % 64;
+            let low = words.at(map + first / 64) >> shift;
+            let high = if shift + slot_words > 64 { words.at(map + first / 64 + 1) << (64 - shift) } else { 0 };
+            let mask = (low | high) & valid;
+            self.first_word(ObjectId(id), mask & 1 == 1, words.at(first));
+            self.pointers(words, first, first, mask, 0);
+        }
+    }
+
+    /// A span whose slots begin with the address of their type.
+    fn typed_span(&mut self, span: &SpanRow, words: Words<'_>) -> Result<(), HeapError> {
+        let slot_words = (span.slot_size / 8) as usize;
+        for (slot, id) in span.allocated_slots().zip(span.first.0..) {
+            self.starts_up_to(id + 1);
+            let first = slot as usize * slot_words;
+            let ty = Addr::new(words.at(first));
+            let value = Words(words.0.get(first + 1..first + slot_words).unwrap_or_default());
+            let mask = self.mask_of(ObjectId(id), ty, span.slot_size - span.header)?;
+            let pointer_first = mask.as_ref().is_none_or(|mask| mask.bits.first().is_some_and(|word| word & 1 == 1));
+            self.first_word(ObjectId(id), pointer_first, value.at(0));
+            self.tiled(value, 0, mask.as_deref());
+        }
+        Ok(())
+    }
+
+    /// A part of a span that is one object; its type stands in the span.
+    fn large_piece(&mut self, span: &SpanRow, offset: u64, words: Words<'_>) -> Result<(), HeapError> {
+        if self.large.as_ref().is_none_or(|large| large.base != span.base) {
+            self.starts_up_to(span.first.0 + 1);
+            let types = self.input.large_types;
+            let found = types.binary_search_by_key(&span.base, |&(base, _)| base).ok().and_then(|at| types.get(at));
+            let ty = found.map_or(Addr::default(), |&(_, ty)| ty);
+            // The allocator sets the type last, when it has zeroed the object: until then it has no pointers.
+            let untyped = TypeMask { size: span.slot_size, bits: Box::default() };
+            let mask =
+                if ty.is_nil() { Some(Rc::new(untyped)) } else { self.mask_of(span.first, ty, span.slot_size)? };
+            self.large = Some(Large { base: span.base, mask });
+        }
+        let mask = self.large.take();
+        self.tiled(words, (offset / 8) as usize, mask.as_ref().and_then(|large| large.mask.as_deref()));
+        self.large = mask;
+        Ok(())
+    }
+
+    /// The type's mask; `None`, and a gap the first time, where it cannot be had: then every word counts.
+    fn mask_of(&mut self, id: ObjectId, ty: Addr, room: u64) -> Result<Option<Rc<TypeMask>>, HeapError> {
+        match self.masks.get(ty, room) {
+            Ok(mask) => {
+                                if mask.is_some() {
+                    self.out.headers.push((id, ty));
+                }
+                Ok(mask)
+            }
+            Err(err) => {
+                let reason = format!("type {ty} of the object at {}: {err}", self.input.objects.addr(id));
+                self.out.gaps.push(Gap::new("heap", reason));
+                Ok(None)
+            }
+        }
+    }
+
+    /// Pointers of an array of values of one type, of which `words` is the part from word `skipped`.
+    fn tiled(&mut self, words: Words<'_>, skipped: usize, mask: Option<&TypeMask>) {
+        let Some(mask) = mask else {
+            for (chunk, at) in words.0.chunks(64).zip((0usize..).step_by(64)) {
+                let all = if chunk.len() == 64 { u64::MAX } else { (1 << chunk.len()) - 1 };
+                self.pointers(words, at, 0, all, skipped);
+            }
+            return;
+        };
+        let value_words = ((mask.size / 8) as usize).max(1);
+        if mask.bits.is_empty() {
+            return;
+        }
+        let end = skipped + words.0.len();
+        let mut value = skipped / value_words * value_words;
+        while value < end {
+            for (&bits, at) in mask.bits.iter().zip((value..).step_by(64)) {
+                self.shifted(words, skipped, at, bits);
+            }
+            value += value_words;
+        }
+    }
+
+    /// Pointers at the bits of `bits`, the first of which stands for word `at` of the object.
+    fn shifted(&mut self, words: Words<'_>, skipped: usize, at: usize, bits: u64) {
+        if at >= skipped {
+            self.pointers(words, at - skipped, 0, bits, skipped);
+        } else if skipped - at < 64 {
+            self.pointers(words, 0, 0, bits >> (skipped - at), skipped);
+        }
+    }
+
+    #[inline]
+    fn first_word(&mut self, id: ObjectId, is_pointer: bool, word: u64) {
+        if !is_pointer && let Some(code) = self.input.program.code(word) {
+            self.out.code_words.push((id, code));
+        }
+    }
+
+    /// The edges of one object at the bits of `mask`, the first of which stands for `words[start]`; the object
+    /// begins `skipped` words before `words[object]`.
+    #[inline]
+    fn pointers(&mut self, words: Words<'_>, start: usize, object: usize, mut mask: u64, skipped: usize) {
+        while mask != 0 {
+            let at = start + mask.trailing_zeros() as usize;
+            mask &= mask - 1;
+            let word = words.at(at);
+            let Some((target, offset)) = self.input.objects.find(Addr::new(word)) else { continue };
+            let edge = self.out.edges.targets.len() as u32;
+            self.out.edges.targets.push(target);
+            self.out.edges.words.push((at - object + skipped) as u32);
+            if offset != 0 {
+                self.out.edges.interior.push((edge, offset));
+            }
+            if at > object {
+                let before = words.at(at - 1);
+                if self.input.program.is_type_word(before) {
+                    self.out.type_words.push((edge, Addr::new(before)));
+                }
+            }
+        }
+    }
+}
+
+/// Bytes as little-endian words.
+#[derive(Clone, Copy)]
+struct Words<'b>(&'b [[u8; WORD]]);
+
+impl Words<'_> {
+    /// One word; 0 behind the end.
+    #[inline]
+    fn at(self, index: usize) -> u64 {
+        self.0.get(index).map_or(0, |&word| u64::from_le_bytes(word))
+    }
+}
