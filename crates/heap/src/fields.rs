@@ -57,17 +57,6 @@ pub(crate) fn read_slot(
     Ok(u64::from_le_bytes(word))
 }
 
-/// Reads a pointer of the structure at `at`.
-pub(crate) fn read_addr(
-    memory: &dyn TargetMemory,
-    layout: &Layout,
-    at: Addr,
-    path: &'static str,
-) -> Result<Addr, HeapError> {
-    let slot = Slot { width: 8, ..need(layout, path)? };
-    read_slot(memory, at, slot, path).map(Addr::new)
-}
-
 /// A Go slice's data pointer and length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SliceHead {
@@ -105,7 +94,8 @@ pub(crate) fn read_words(
     let mut done = 0;
     while done < slice.len {
         let count = CHUNK.min(slice.len - done);
-        let torn = || HeapError::Torn { what: path, at: slice.data, why: "beyond the address space".to_owned() };
+        let torn =
+            || HeapError::Torn { what: path, at: slice.data, why: "beyond the address space".to_owned() };
         let at = slice.data.checked_add(done * 8).ok_or_else(torn)?;
         buffer.resize(usize::try_from(count * 8).unwrap_or(0), 0);
         memory.read_exact(at, &mut buffer).in_field(path, at)?;

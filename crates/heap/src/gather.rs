@@ -84,7 +84,9 @@ fn read_batch(
     buffer: &mut Vec<u8>,
     visit: &mut impl FnMut(usize, Result<&[u8], ReadError>),
 ) {
-    if let Some(borrowed) = batch.iter().map(|run| memory.borrow(run.at, length(run.len))).collect::<Option<Vec<_>>>() {
+    if let Some(borrowed) =
+        batch.iter().map(|run| memory.borrow(run.at, length(run.len))).collect::<Option<Vec<_>>>()
+    {
         for (run, bytes) in batch.iter().zip(borrowed) {
             visit_run(memory, wants, run, Some(bytes), visit);
         }

@@ -12,6 +12,7 @@
 
 pub mod analyse;
 mod bits;
+mod contents;
 pub mod dominators;
 pub mod error;
 mod fields;
@@ -28,10 +29,11 @@ pub mod paths;
 mod pointers;
 mod program;
 pub mod reach;
+pub mod read;
 pub mod retained;
 mod root_names;
 pub mod root_order;
-mod scan;
+mod roots;
 mod spans;
 mod specials;
 mod type_masks;
@@ -45,5 +47,6 @@ pub use groups::{GoroutineGroup, Group, Held};
 pub use growth::Growth;
 pub use objects::Object;
 pub use reach::Reach;
+pub use read::scan;
 pub use retained::Tally;
 pub use typing::TypeSource;

@@ -328,8 +328,8 @@ fn fit(span: &SpanRow, end: u64) -> Option<u64> {
     let bytes = span.bytes().filter(|&bytes| bytes > 0)?;
     let span_end = span.base.get().checked_add(bytes)?;
     let words = u64::from(span.slots).div_ceil(64);
-    let stray =
-        !span.slots.is_multiple_of(64) && span.allocated.last().is_some_and(|word| word >> (span.slots % 64) != 0);
+    let stray = !span.slots.is_multiple_of(64)
+        && span.allocated.last().is_some_and(|word| word >> (span.slots % 64) != 0);
     let sound = span.base.get() >= end
         && span_end <= ADDRESS_LIMIT
         && span.header < span.slot_size

@@ -110,7 +110,10 @@ mod tests {
 
     fn layout(fields: &[(&str, u64, u64)], sizes: &[(&str, u64)]) -> Layout {
         Layout {
-            slots: fields.iter().map(|&(name, offset, width)| (name.to_owned(), Slot { offset, width })).collect(),
+            slots: fields
+                .iter()
+                .map(|&(name, offset, width)| (name.to_owned(), Slot { offset, width }))
+                .collect(),
             sizes: sizes.iter().map(|&(name, size)| (name.to_owned(), size)).collect(),
             ..Layout::default()
         }

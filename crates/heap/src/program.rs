@@ -40,7 +40,8 @@ impl Program {
     pub(crate) fn new(text: Ranges, types: Ranges, mut itabs: Vec<u64>) -> Program {
         itabs.sort_unstable();
         itabs.dedup();
-        let itab_range = itabs.first().zip(itabs.last()).map_or((0, 0), |(&low, &high)| (low, high.wrapping_add(1)));
+        let itab_range =
+            itabs.first().zip(itabs.last()).map_or((0, 0), |(&low, &high)| (low, high.wrapping_add(1)));
         Program { text, types, itabs, itab_range }
     }
 

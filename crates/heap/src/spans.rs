@@ -141,12 +141,15 @@ impl MspanLayout {
         let one_byte = |slot: Slot| Slot { width: 1, ..slot };
         let pointer = |slot: Slot| Slot { width: 8, ..slot };
         let size = layout.size("mspan").ok_or_else(|| HeapError::missing("mspan"))?;
-        let state = |name, usual: u64| layout.constant(name).and_then(|n| u64::try_from(n).ok()).unwrap_or(usual);
+        let state =
+            |name, usual: u64| layout.constant(name).and_then(|n| u64::try_from(n).ok()).unwrap_or(usual);
         Ok(MspanLayout {
             size: size.min(PAGE_BYTES),
             start_addr: need(layout, "mspan.startAddr")?,
             pages: need(layout, "mspan.npages")?,
-            free_index: layout.slot("mspan.freeIndexForScan").map_or_else(|| need(layout, "mspan.freeindex"), Ok)?,
+            free_index: layout
+                .slot("mspan.freeIndexForScan")
+                .map_or_else(|| need(layout, "mspan.freeindex"), Ok)?,
             slots: need(layout, "mspan.nelems")?,
             alloc_bits: pointer(need(layout, "mspan.allocBits")?),
             mark_bits: pointer(need(layout, "mspan.gcmarkBits")?),
@@ -261,7 +264,9 @@ impl AllocationBits<'_> {
     fn read(&self, spans: &[Mspan], gaps: &mut Vec<Gap>) -> Vec<Box<[u64]>> {
         let sweeps: Vec<Sweep> =
             spans.iter().map(|span| Sweep::of(span.sweep_generation, self.sweep_generation)).collect();
-        let bitmap = |(span, sweep): (&Mspan, &Sweep)| if *sweep == Sweep::Done { span.alloc_bits } else { span.mark_bits };
+        let bitmap = |(span, sweep): (&Mspan, &Sweep)| {
+            if *sweep == Sweep::Done { span.alloc_bits } else { span.mark_bits }
+        };
         let places: Vec<Addr> = spans.iter().zip(&sweeps).map(bitmap).collect();
         let mut bitmaps = self.bitmaps(spans, &places, gaps);
         for ((span, sweep), bits) in spans.iter().zip(&sweeps).zip(&mut bitmaps) {
@@ -276,8 +281,12 @@ impl AllocationBits<'_> {
     }
 
     fn bitmaps(&self, spans: &[Mspan], places: &[Addr], gaps: &mut Vec<Gap>) -> Vec<Box<[u64]>> {
-        let mut order: Vec<(Addr, u64, usize)> =
-            places.iter().zip(spans).enumerate().map(|(index, (&at, span))| (at, span.bitmap_bytes(), index)).collect();
+        let mut order: Vec<(Addr, u64, usize)> = places
+            .iter()
+            .zip(spans)
+            .enumerate()
+            .map(|(index, (&at, span))| (at, span.bitmap_bytes(), index))
+            .collect();
         order.sort_unstable();
         let wants: Vec<_> = order.iter().map(|&(at, len, _)| (at, len)).collect();
         let mut bitmaps = vec![Box::default(); spans.len()];
@@ -299,7 +308,9 @@ impl AllocationBits<'_> {
         if let Some((at, len)) = self.fields.bits.inline_marks(span.base, span.slot_size) {
             let mut marks = [0; 64];
             let marks = marks.get_mut(..len).unwrap_or_default();
-            self.memory.read_exact(at, marks).map_err(|source| HeapError::field("spanInlineMarkBits.marks", at, source))?;
+            self.memory
+                .read_exact(at, marks)
+                .map_err(|source| HeapError::field("spanInlineMarkBits.marks", at, source))?;
             for (word, inline) in bits.iter_mut().zip(padded_words(marks)) {
                 *word |= inline;
             }
@@ -308,7 +319,9 @@ impl AllocationBits<'_> {
         if swapped {
             let mut bytes = vec![0; bits.len() * 8];
             let at = span.alloc_bits;
-            self.memory.read_exact(at, &mut bytes).map_err(|source| HeapError::field("mspan.allocBits", at, source))?;
+            self.memory
+                .read_exact(at, &mut bytes)
+                .map_err(|source| HeapError::field("mspan.allocBits", at, source))?;
             *bits = words_of(&bytes);
         }
         self.revive(span, bits)
@@ -319,7 +332,9 @@ impl AllocationBits<'_> {
         let Some(finalizer) = self.kinds.finalizer() else { return Ok(()) };
         for special in specials::list(self.memory, &self.kinds, span.specials)? {
             let slot = special.offset / span.slot_size.max(1);
-            if special.kind == finalizer && let Some(word) = bits.get_mut((slot / 64) as usize) {
+            if special.kind == finalizer
+                && let Some(word) = bits.get_mut((slot / 64) as usize)
+            {
                 *word |= 1 << (slot % 64);
             }
         }

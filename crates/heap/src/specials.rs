@@ -73,7 +73,11 @@ impl SpecialKinds {
 }
 
 /// The records that hang on `first`, which is nil for none. A list that does not end is an error.
-pub(crate) fn list(memory: &dyn TargetMemory, kinds: &SpecialKinds, first: Addr) -> Result<Vec<Special>, HeapError> {
+pub(crate) fn list(
+    memory: &dyn TargetMemory,
+    kinds: &SpecialKinds,
+    first: Addr,
+) -> Result<Vec<Special>, HeapError> {
     let mut records = Vec::new();
     let Some([next, offset, kind]) = kinds.fields else { return Ok(records) };
     let mut at = first;

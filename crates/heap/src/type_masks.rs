@@ -67,7 +67,8 @@ impl<'m> TypeMasks<'m> {
     fn read(&self, at: Addr, room: u64) -> Result<TypeMask, HeapError> {
         let ty = self.abi_type(at)?;
         if ty.pointer_bytes > ty.size || ty.size > room || ty.size == 0 {
-            let why = format!("size {}, pointers in the first {}, room for {room}", ty.size, ty.pointer_bytes);
+            let why =
+                format!("size {}, pointers in the first {}, room for {room}", ty.size, ty.pointer_bytes);
             return Err(HeapError::Torn { what: "abi.Type", at, why });
         }
         let words = ty.pointer_bytes.div_ceil(8);
@@ -84,7 +85,14 @@ impl<'m> TypeMasks<'m> {
     }
 
     /// Sets the pointer bits of a value of `ty` that starts at word `start` (`buildGCMask`).
-    fn write(&self, at: Addr, ty: &AbiType, start: u64, bits: &mut [u64], depth: u32) -> Result<(), HeapError> {
+    fn write(
+        &self,
+        at: Addr,
+        ty: &AbiType,
+        start: u64,
+        bits: &mut [u64],
+        depth: u32,
+    ) -> Result<(), HeapError> {
         if ty.pointer_bytes == 0 || start / 64 >= bits.len() as u64 {
             return Ok(());
         }
@@ -101,9 +109,11 @@ impl<'m> TypeMasks<'m> {
         match ty.kind {
             Composite::Array => self.write_array(at, start, bits, depth),
             Composite::Struct => self.write_struct(at, start, bits, depth),
-            Composite::Neither => {
-                Err(HeapError::Torn { what: "abi.Type", at, why: "a mask on demand for no array or struct".to_owned() })
-            }
+            Composite::Neither => Err(HeapError::Torn {
+                what: "abi.Type",
+                at,
+                why: "a mask on demand for no array or struct".to_owned(),
+            }),
         }
     }
 

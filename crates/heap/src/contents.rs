@@ -147,7 +147,8 @@ impl Scanner<'_, '_, '_> {
             let first = slot as usize * slot_words;
             let shift = first % 64;
             let low = words.at(map + first / 64) >> shift;
-            let high = if shift + slot_words > 64 { words.at(map + first / 64 + 1) << (64 - shift) } else { 0 };
+            let high =
+                if shift + slot_words > 64 { words.at(map + first / 64 + 1) << (64 - shift) } else { 0 };
             let mask = (low | high) & valid;
             self.first_word(ObjectId(id), mask & 1 == 1, words.at(first));
             self.pointers(words, first, first, mask, 0);
@@ -163,7 +164,8 @@ impl Scanner<'_, '_, '_> {
             let ty = Addr::new(words.at(first));
             let value = Words(words.0.get(first + 1..first + slot_words).unwrap_or_default());
             let mask = self.mask_of(ObjectId(id), ty, span.slot_size - span.header)?;
-            let pointer_first = mask.as_ref().is_none_or(|mask| mask.bits.first().is_some_and(|word| word & 1 == 1));
+            let pointer_first =
+                mask.as_ref().is_none_or(|mask| mask.bits.first().is_some_and(|word| word & 1 == 1));
             self.first_word(ObjectId(id), pointer_first, value.at(0));
             self.tiled(value, 0, mask.as_deref());
         }
@@ -175,12 +177,16 @@ impl Scanner<'_, '_, '_> {
         if self.large.as_ref().is_none_or(|large| large.base != span.base) {
             self.starts_up_to(span.first.0 + 1);
             let types = self.input.large_types;
-            let found = types.binary_search_by_key(&span.base, |&(base, _)| base).ok().and_then(|at| types.get(at));
+            let found =
+                types.binary_search_by_key(&span.base, |&(base, _)| base).ok().and_then(|at| types.get(at));
             let ty = found.map_or(Addr::default(), |&(_, ty)| ty);
             // The allocator sets the type last, when it has zeroed the object: until then it has no pointers.
             let untyped = TypeMask { size: span.slot_size, bits: Box::default() };
-            let mask =
-                if ty.is_nil() { Some(Rc::new(untyped)) } else { self.mask_of(span.first, ty, span.slot_size)? };
+            let mask = if ty.is_nil() {
+                Some(Rc::new(untyped))
+            } else {
+                self.mask_of(span.first, ty, span.slot_size)?
+            };
             self.large = Some(Large { base: span.base, mask });
         }
         let mask = self.large.take();
@@ -193,7 +199,7 @@ impl Scanner<'_, '_, '_> {
     fn mask_of(&mut self, id: ObjectId, ty: Addr, room: u64) -> Result<Option<Rc<TypeMask>>, HeapError> {
         match self.masks.get(ty, room) {
             Ok(mask) => {
-                                if mask.is_some() {
+                if mask.is_some() {
                     self.out.headers.push((id, ty));
                 }
                 Ok(mask)

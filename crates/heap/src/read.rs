@@ -1,0 +1,105 @@
+//! From the memory of a process to its heap: the one place where the reading half is wired together, and both
+//! halves to each other.
+
+use leakscope_goruntime::Runtime;
+use leakscope_model::{Addr, Gap};
+use leakscope_target::{Mapping, TargetMemory, ThreadRegisters};
+
+use crate::contents::{ScanInput, scan as scan_contents};
+use crate::error::HeapError;
+use crate::fields::{SliceHead, read_slot, read_words};
+use crate::graph::{MemStats, Objects, Scan};
+use crate::pointers::PointerBits;
+use crate::program::{Program, Ranges};
+use crate::roots::Roots;
+use crate::spans::{self, Spans};
+use crate::type_masks::TypeMasks;
+
+/// More itabs than any program has.
+const MAX_ITABS: u64 = 1 << 24;
+
+/// The reading half alone: objects, the pointers between them, and the pointers into them.
+///
+/// `threads` are the registers of its threads, for goroutines that run; without them those goroutines show the
+/// stack at which the runtime saw them last. `now` is the process's monotonic clock in nanoseconds
+/// (`CLOCK_MONOTONIC`) at the moment of the snapshot, from which the time that goroutines wait is told.
+///
+/// Fails where the list of spans cannot be read; whatever else cannot be read is a gap of the answer.
+pub fn scan(
+    memory: &dyn TargetMemory,
+    mappings: &[Mapping],
+    threads: &[ThreadRegisters],
+    runtime: &Runtime<'_>,
+    now: Option<u64>,
+) -> Result<Scan, HeapError> {
+    let mheap = runtime.variable("mheap_").map_err(HeapError::Runtime)?;
+    let Spans { rows, large_types, specials, heap_bytes, manual_bytes, mut gaps } =
+        spans::read(memory, &runtime.layout, mheap)?;
+    let (objects, refused) = Objects::new(rows)?;
+    gaps.extend(refused.iter().map(|span| {
+        Gap::new("heap", format!("the span at {} overlaps another or contradicts itself", span.base))
+    }));
+    gaps.extend(runtime.gaps.iter().map(|gap| Gap::new("heap", gap.to_string())));
+    let program = program(memory, runtime, &mut gaps);
+    let input = ScanInput {
+        objects: &objects,
+        large_types: &large_types,
+        bits: PointerBits::of(&runtime.layout),
+        program: &program,
+    };
+    let mut masks = TypeMasks::new(memory, &runtime.layout)?;
+    let contents = scan_contents(memory, &input, &mut masks)?;
+    gaps.extend(contents.gaps);
+
+    let mut roots = Roots::new(&objects, &program);
+    roots.add_globals(memory, runtime, &mut gaps);
+    roots.add_specials(memory, &runtime.layout, &contents.edges, &specials, &mut gaps);
+    let _ = (mappings, threads, now);
+    let Roots { roots, names, .. } = roots;
+    let names = names.names;
+    let memstats = MemStats { heap_in_use: heap_bytes, stacks_in_use: manual_bytes, ..MemStats::default() };
+    Ok(Scan {
+        edges: contents.edges,
+        headers: contents.headers,
+        type_words: contents.type_words,
+        code_words: contents.code_words,
+        roots,
+        goroutines: Vec::new(),
+        names,
+        samples: Vec::new(),
+        stacks: Vec::new(),
+        memstats,
+        gaps,
+        objects,
+    })
+}
+
+/// Code, type data and itabs of all modules.
+fn program(memory: &dyn TargetMemory, runtime: &Runtime<'_>, gaps: &mut Vec<Gap>) -> Program {
+    let text = runtime.modules.iter().map(|module| (module.text.start.get(), module.text.end.get()));
+    let types = runtime.modules.iter().map(|module| (module.types.start.get(), module.types.end.get()));
+    let itabs = itabs(memory, runtime).unwrap_or_else(|err| {
+        gaps.push(Gap::new("types", format!("the types of interfaces with methods: {err}")));
+        Vec::new()
+    });
+    Program::new(Ranges::new(text), Ranges::new(types), itabs)
+}
+
+/// Every itab that the program uses: `runtime.itabTable`, to which `itabsinit` adds those of the modules
+/// (`runtime/iface.go`).
+fn itabs(memory: &dyn TargetMemory, runtime: &Runtime<'_>) -> Result<Vec<u64>, HeapError> {
+    let layout = &runtime.layout;
+    let pointer = leakscope_goruntime::Slot { offset: 0, width: 8 };
+    let variable = runtime.variable("itabTable").map_err(HeapError::Runtime)?;
+    let table = Addr::new(read_slot(memory, variable, pointer, "itabTable")?);
+    let size = layout.need("itabTableType.size").map_err(HeapError::Runtime)?;
+    let entries = layout.need("itabTableType.entries").map_err(HeapError::Runtime)?;
+    let len = read_slot(memory, table, size, "itabTableType.size")?;
+    if len > MAX_ITABS {
+        return Err(HeapError::Torn { what: "itabTable", at: table, why: format!("room for {len} itabs") });
+    }
+    let data = Addr::new(table.get().wrapping_add(entries.offset));
+    let mut itabs = read_words(memory, SliceHead { data, len }, "itabTableType.entries")?;
+    itabs.retain(|&itab| itab != 0);
+    Ok(itabs)
+}

@@ -1,0 +1,257 @@
+//! Pointers from outside the heap into it: package variables and the runtime's records. Those of goroutine
+//! stacks are found in `stacks`.
+//!
+//! The authority for what counts as a root is `runtime/mgcmark.go` (`markroot`, `markrootSpans`).
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use leakscope_goruntime::{Layout, Runtime, ScannedGlobals, TypeId};
+use leakscope_model::{Addr, Gap};
+use leakscope_target::TargetMemory;
+
+use crate::error::HeapError;
+use crate::fields::word_at;
+use crate::graph::{Edges, ObjectId, Objects, Root, RootOrigin};
+use crate::program::Program;
+use crate::specials::{Special, SpecialKinds, list};
+
+/// Globals are read in pieces of this many bytes.
+const PIECE: usize = 1 << 20;
+/// Bytes of a word.
+const WORD: u64 = 8;
+
+/// Names of variables and records, each once.
+#[derive(Debug, Default)]
+pub(crate) struct NameTable {
+    pub(crate) names: Vec<Arc<str>>,
+    known: HashMap<Arc<str>, u32>,
+}
+
+impl NameTable {
+    /// The index of `name`, which is added if it is new.
+    pub(crate) fn index(&mut self, name: &Arc<str>) -> u32 {
+        if let Some(&index) = self.known.get(name) {
+            return index;
+        }
+        let index = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
+        self.names.push(Arc::clone(name));
+        self.known.insert(Arc::clone(name), index);
+        index
+    }
+}
+
+/// One word that may point into the heap.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Word {
+    /// Where it stands.
+    pub(crate) slot: Addr,
+    /// What it holds.
+    pub(crate) value: u64,
+    /// The word before it; 0 where that is of something else.
+    pub(crate) before: u64,
+}
+
+/// Collects roots.
+pub(crate) struct Roots<'a> {
+    pub(crate) objects: &'a Objects,
+    pub(crate) program: &'a Program,
+    pub(crate) names: NameTable,
+    pub(crate) roots: Vec<Root>,
+}
+
+impl<'a> Roots<'a> {
+    pub(crate) fn new(objects: &'a Objects, program: &'a Program) -> Roots<'a> {
+        Roots { objects, program, names: NameTable::default(), roots: Vec::new() }
+    }
+
+    /// Adds a root if `word` points at an allocated object. What it is called is asked only then.
+    pub(crate) fn add(
+        &mut self,
+        word: Word,
+        conservative: bool,
+        origin: impl FnOnce(&mut NameTable) -> (RootOrigin, Option<(TypeId, u64)>),
+    ) {
+        let Some((target, offset)) = self.objects.find(Addr::new(word.value)) else { return };
+        let (origin, ty) = origin(&mut self.names);
+        let type_word = self.program.is_type_word(word.before).then(|| Addr::new(word.before));
+        self.roots.push(Root { origin, slot: word.slot, ty, type_word, target, offset, conservative });
+    }
+
+    /// Every pointer in the package variables of all modules.
+    pub(crate) fn add_globals(
+        &mut self,
+        memory: &dyn TargetMemory,
+        runtime: &Runtime<'_>,
+        gaps: &mut Vec<Gap>,
+    ) {
+        for module in &runtime.modules {
+            for globals in [&module.data, &module.bss] {
+                if let Err(err) = self.add_range(memory, runtime, globals) {
+                    gaps.push(Gap::new("heap", format!("package variables: {err}")));
+                }
+            }
+        }
+    }
+
+    fn add_range(
+        &mut self,
+        memory: &dyn TargetMemory,
+        runtime: &Runtime<'_>,
+        globals: &ScannedGlobals,
+    ) -> Result<(), HeapError> {
+        let start = globals.range.start.get();
+        let bytes = globals.range.end.get().saturating_sub(start);
+        let mut contents = vec![0; PIECE.min(usize::try_from(bytes).unwrap_or(PIECE))];
+        let mut piece = None;
+        for index in globals.pointers.pointers() {
+            let offset = index as u64 * WORD;
+            let wanted = offset / PIECE as u64;
+            if piece != Some(wanted) {
+                piece = Some(wanted);
+                let from = wanted * PIECE as u64;
+                let len = usize::try_from(bytes.saturating_sub(from)).unwrap_or(PIECE).min(PIECE);
+                contents.resize(len, 0);
+                let at = Addr::new(start.wrapping_add(from));
+                memory
+                    .read_exact(at, &mut contents)
+                    .map_err(|err| HeapError::field("moduledata.data", at, err))?;
+            }
+            let inside = (offset % PIECE as u64) as usize;
+            let before = inside.checked_sub(8).map_or(0, |before| word_at(&contents, before));
+            let slot = Addr::new(start.wrapping_add(offset));
+            self.add_global(runtime, Word { slot, value: word_at(&contents, inside), before });
+        }
+        Ok(())
+    }
+
+    fn add_global(&mut self, runtime: &Runtime<'_>, word: Word) {
+        self.add(word, false, |names| match runtime.debug.global_at(runtime.linked(word.slot)) {
+            Some((global, offset)) => {
+                (RootOrigin::Global { name: names.index(&global.name) }, Some((global.ty, offset)))
+            }
+            None => (RootOrigin::Data, None),
+        });
+    }
+
+    /// What the records on heap objects keep: functions of finalizers and cleanups, handles of weak pointers, and
+    /// whatever an object with a finalizer points at, since the finalizer will see it.
+    pub(crate) fn add_specials(
+        &mut self,
+        memory: &dyn TargetMemory,
+        layout: &Layout,
+        edges: &Edges,
+        specials: &[(Addr, Addr)],
+        gaps: &mut Vec<Gap>,
+    ) {
+        let kinds = SpecialKinds::of(layout);
+        let records = Records::of(layout);
+        for &(base, first) in specials {
+            match list(memory, &kinds, first) {
+                Ok(found) => {
+                    for special in found {
+                        self.add_special(memory, &kinds, &records, edges, base, special, gaps);
+                    }
+                }
+                Err(err) => gaps.push(Gap::new("heap", format!("specials of the span at {base}: {err}"))),
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one step of a walk; what it needs is all here")]
+    fn add_special(
+        &mut self,
+        memory: &dyn TargetMemory,
+        kinds: &SpecialKinds,
+        records: &Records,
+        edges: &Edges,
+        base: Addr,
+        special: Special,
+        gaps: &mut Vec<Gap>,
+    ) {
+        let Some((name, bytes)) =
+            kinds.name(special.kind).and_then(|name| Some((name, records.bytes(name)?)))
+        else {
+            return;
+        };
+        if let Err(err) = self.add_record(memory, name, special.at, records.head, bytes) {
+            gaps.push(Gap::new("heap", err.to_string()));
+        }
+        let inside = Addr::new(base.get().wrapping_add(special.offset));
+        if name == "finalizer"
+            && let Some((object, _)) = self.objects.find(inside)
+        {
+            self.add_reachable_from(edges, object, special.at);
+        }
+    }
+
+    fn add_record(
+        &mut self,
+        memory: &dyn TargetMemory,
+        name: &'static str,
+        at: Addr,
+        head: u64,
+        bytes: u64,
+    ) -> Result<(), HeapError> {
+        let mut record = vec![0; usize::try_from(bytes).unwrap_or(0)];
+        memory.read_exact(at, &mut record).map_err(|source| HeapError::field("special", at, source))?;
+        for offset in (head..bytes).step_by(WORD as usize) {
+            let slot = Addr::new(at.get().wrapping_add(offset));
+            let word = Word { slot, value: word_at(&record, offset as usize), before: 0 };
+            self.add(word, false, |names| {
+                (RootOrigin::Special { name: names.index(&Arc::from(name)) }, None)
+            });
+        }
+        Ok(())
+    }
+
+    fn add_reachable_from(&mut self, edges: &Edges, object: ObjectId, slot: Addr) {
+        let index = object.0 as usize;
+        let Some(range) = edges.starts.get(index).zip(edges.starts.get(index + 1)) else { return };
+        let targets = edges.targets.get(*range.0 as usize..*range.1 as usize).unwrap_or_default();
+        for &target in targets {
+            let name = self.names.index(&Arc::from("finalizer"));
+            let origin = RootOrigin::Special { name };
+            self.roots.push(Root {
+                origin,
+                slot,
+                ty: None,
+                type_word: None,
+                target,
+                offset: 0,
+                conservative: false,
+            });
+        }
+    }
+}
+
+/// How long the records are that keep something.
+struct Records {
+    head: u64,
+    finalizer: u64,
+    cleanup: u64,
+    weak_handle: u64,
+}
+
+impl Records {
+    /// A record whose type the linker dropped has its usual length: one to four words behind the head.
+    fn of(layout: &Layout) -> Records {
+        let head = layout.size("special").unwrap_or(3 * WORD).min(1024);
+        let bytes = |name, words| layout.size(name).unwrap_or(head + words * WORD).min(1024);
+        Records {
+            head,
+            finalizer: bytes("specialfinalizer", 4),
+            cleanup: bytes("specialCleanup", 2),
+            weak_handle: bytes("specialWeakHandle", 1),
+        }
+    }
+
+    fn bytes(&self, name: &str) -> Option<u64> {
+        match name {
+            "finalizer" => Some(self.finalizer),
+            "cleanup" => Some(self.cleanup),
+            "weak handle" => Some(self.weak_handle),
+            _ => None,
+        }
+    }
+}
