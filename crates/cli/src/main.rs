@@ -5,12 +5,17 @@
 )]
 
 mod args;
+mod capture_file;
 mod commands;
+mod opening;
 mod output;
 mod progress;
+mod readings;
 mod terminal;
 
 use std::process::ExitCode;
+
+use leakscope_target::snapshot::watchdog;
 
 /// Exit status: the command did what it was asked, and found nothing that leaks.
 pub(crate) const NOTHING: u8 = 0;
@@ -20,6 +25,9 @@ pub(crate) const FINDINGS: u8 = 1;
 pub(crate) const COULD_NOT: u8 = 2;
 
 fn main() -> ExitCode {
+    if let Some(status) = watchdog::run_if_asked() {
+        return status;
+    }
     let parsed = match args::parse(std::env::args_os()) {
         Ok(parsed) => parsed,
         Err(message) => return args::answer(&message),

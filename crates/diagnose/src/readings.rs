@@ -1,7 +1,8 @@
 //! What was read, as it came from the readers: nothing is judged yet.
 
 use leakscope_heap::Heap;
-use leakscope_model::{Frame, Gap, Goroutine, Target};
+use leakscope_model::{Gap, Goroutine, Target};
+use leakscope_pprof::HeapEstimate;
 
 /// One heap, and how and when it was read.
 #[derive(Debug)]
@@ -20,36 +21,11 @@ pub struct HeapMoment {
     pub mode: String,
 }
 
-/// One stack of a heap profile with what it keeps in use.
-#[derive(Debug, Clone, PartialEq)]
-pub struct HeapSample {
-    /// Innermost frame first.
-    pub stack: Vec<Frame>,
-    /// Estimated objects in use (already scaled up by the runtime).
-    pub in_use_objects: f64,
-    /// Estimated bytes in use.
-    pub in_use_bytes: f64,
-}
-
-impl HeapSample {
-    /// How many objects were really caught to make this estimate, with one sample per `period` bytes: the
-    /// inverse of `scaleHeapSample` in `runtime/pprof/protomem.go`.
-    pub fn samples(&self, period: f64) -> f64 {
-        if self.in_use_objects <= 0.0 || period <= 1.0 {
-            return self.in_use_objects.max(0.0);
-        }
-        let size = self.in_use_bytes / self.in_use_objects;
-        self.in_use_objects * (1.0 - (-size / period).exp())
-    }
-}
-
 /// A heap profile, and where it came from.
 #[derive(Debug)]
 pub struct ProfileReading {
-    /// Its stacks.
-    pub samples: Vec<HeapSample>,
-    /// Bytes between two samples (`runtime.MemProfileRate`).
-    pub period: f64,
+    /// What it says, and how sure.
+    pub estimate: HeapEstimate,
     /// The URL or file.
     pub from: String,
     /// Its moment, on the clock of the heap moments.

@@ -1,18 +1,19 @@
 //! What profiles and goroutine dumps say about the lines and goroutines that the heap accuses.
 
 use leakscope_model::{Evidence, Frame, Goroutine, Source};
+use leakscope_pprof::heap_estimate::{Estimate, HeapRow};
 
 use crate::allocation::{Allocation, own_line};
 use crate::evidence::quoted;
 use crate::facts::Crowd;
-use crate::readings::{DumpReading, HeapSample, ProfileReading};
+use crate::readings::{DumpReading, ProfileReading};
 
 /// Counts that differ by no more than this share agree, when growth between the two moments is allowed for.
 const AGREEMENT: f64 = 0.05;
 
 /// The sources beside the heap.
 #[derive(Debug, Default)]
-pub struct SecondSource {
+pub(crate) struct SecondSource {
     dumps: Vec<Dump>,
     profiles: Vec<ProfileReading>,
     /// The moment of the last snapshot, on the clock of the readings.
@@ -30,7 +31,7 @@ struct Dump {
 
 impl SecondSource {
     /// The dumps and profiles, beside a heap read at `last` after a window of `window` seconds.
-    pub fn new(
+    pub(crate) fn new(
         dumps: Vec<DumpReading>,
         profiles: Vec<ProfileReading>,
         last: f64,
@@ -44,7 +45,12 @@ impl SecondSource {
     }
 
     /// Facts about a crowd and the lines of an allocation, and whether one of the sources agrees with the heap.
-    pub fn on(&self, crowd: Option<&Crowd>, allocation: &Allocation, retained: u64) -> (Vec<Evidence>, bool) {
+    pub(crate) fn on(
+        &self,
+        crowd: Option<&Crowd>,
+        allocation: &Allocation,
+        retained: u64,
+    ) -> (Vec<Evidence>, bool) {
         let mut facts = Vec::new();
         let mut agrees = false;
         if let (Some(crowd), Some(dump)) = (crowd, self.dumps.last()) {
@@ -89,26 +95,18 @@ fn stands_with(stack: &[Frame], crowd: &Crowd) -> bool {
 /// What a heap profile estimates for the first line of the allocation.
 fn estimate(profile: &ProfileReading, allocation: &Allocation, retained: u64) -> Option<Evidence> {
     let site = allocation.sites.first()?;
-    let at_site = |sample: &&HeapSample| {
-        own_line(&sample.stack)
-            .is_some_and(|frame| *frame.function == site.function && *frame.file == site.file)
+    let at_site = |row: &HeapRow| {
+        own_line(&row.stack).is_some_and(|frame| *frame.function == site.function && *frame.file == site.file)
     };
-    let (mut bytes, mut variance, mut samples) = (0.0, 0.0, 0.0);
-    for sample in profile.samples.iter().filter(at_site) {
-        bytes += sample.in_use_bytes;
-        // Each sample stands for `weight` bytes and was caught or not: the variance of a thinned count.
-        let caught = sample.samples(profile.period).max(1.0);
-        samples += caught;
-        variance += caught * (sample.in_use_bytes / caught).powi(2);
-    }
-    let error = 1.96 * variance.sqrt();
+    let (samples, _, Estimate { value, low, high }) = profile.estimate.sum(at_site);
+    let (low, rate) = (low.max(0.0), profile.estimate.rate);
     let says = format!(
-        "the heap profile estimates {bytes:.0} ± {error:.0} bytes in use allocated from {} ({samples:.0} samples, \
-         one per {:.0} bytes); the heap holds {retained} bytes because of them, stacks included",
-        site.function, profile.period
+        "the heap profile estimates {value:.0} bytes in use allocated from {} (95 %: {low:.0} to {high:.0}; {samples} \
+         samples, one per {rate} bytes); the heap holds exactly {retained} bytes because of them, stacks included",
+        site.function
     );
     let how = format!("go tool pprof -top -inuse_space {}", quoted(&profile.from));
-    Some(Evidence { source: Source::Pprof, says, value: bytes, error, how })
+    Some(Evidence { source: Source::Pprof, says, value, error: (high - low) / 2.0, how })
 }
 
 #[cfg(test)]

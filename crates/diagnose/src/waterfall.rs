@@ -9,7 +9,7 @@ use crate::readings::OsFacts;
 ///
 /// The runtime's figures are of memory that it has mapped and uses; pages of it that were never touched are not
 /// resident, so the parts may add up to somewhat more than the resident set.
-pub fn memory(heap: Option<&Heap>, os: OsFacts) -> Memory {
+pub(crate) fn memory(heap: Option<&Heap>, os: OsFacts) -> Memory {
     let Some(heap) = heap else {
         return Memory {
             rss: os.rss.unwrap_or(0),

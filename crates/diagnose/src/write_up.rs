@@ -10,19 +10,19 @@ use crate::rules::{Rule, Suspicion, rule};
 use crate::second_source::SecondSource;
 
 /// Everything that a finding is written from.
-pub struct Desk<'d> {
+pub(crate) struct Desk<'d> {
     /// What was judged.
-    pub facts: &'d Facts,
+    pub(crate) facts: &'d Facts,
     /// What would be freed.
-    pub scale: &'d dyn Scale,
+    pub(crate) scale: &'d dyn Scale,
     /// Commands for the evidence.
-    pub commands: &'d Commands,
+    pub(crate) commands: &'d Commands,
     /// What profiles and dumps say of the same lines.
-    pub second: &'d SecondSource,
+    pub(crate) second: &'d SecondSource,
 }
 
 /// Writes the finding; `None` only for a suspicion without members.
-pub fn write_up(suspicion: &Suspicion, desk: &Desk<'_>, ledger: &mut Ledger) -> Option<Finding> {
+pub(crate) fn write_up(suspicion: &Suspicion, desk: &Desk<'_>, ledger: &mut Ledger) -> Option<Finding> {
     let row = rule(suspicion.rule)?;
     let group = suspicion.members.groups.first().and_then(|index| desk.facts.group(*index));
     let crowd = suspicion.members.crowds.first().and_then(|index| desk.facts.crowd(*index));

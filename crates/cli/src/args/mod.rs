@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub(crate) use duration::duration;
-pub(crate) use heap::{HeapArgs, HeapQuestion, Subject};
+pub(crate) use heap::{AboutHeap, FindArgs, HeapArgs, HeapQuestion, ListArgs, Subject, TypesArgs, WhyArgs};
 pub(crate) use target_word::TargetWord;
 pub(crate) use window::Access;
 
@@ -50,9 +50,6 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
-    /// Watches over a snapshot's child; started by leakscope itself.
-    #[command(name = "__watchdog", hide = true)]
-    Watchdog(WatchdogArgs),
 }
 
 /// Show the report of a real leak, recorded from a real process
@@ -188,14 +185,6 @@ pub(crate) struct CompletionsArgs {
 #[command(after_help = "Examples:
   leakscope man | man -l -")]
 pub(crate) struct ManArgs {}
-
-/// What the watchdog is told; not for people.
-#[derive(Debug, Args)]
-pub(crate) struct WatchdogArgs {
-    /// As the snapshot wrote them.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub(crate) words: Vec<OsString>,
-}
 
 /// How and where an answer is written.
 #[derive(Debug, Clone, Args)]

@@ -14,7 +14,8 @@ pub(crate) fn run() -> Result<u8> {
     clap_mangen::Man::new(command.clone()).render(&mut page).context("rendering the manual page")?;
     for part in command.get_subcommands().filter(|part| !part.is_hide_set()) {
         let name = format!("leakscope-{}", part.get_name());
-        clap_mangen::Man::new(part.clone()).title(name)
+        clap_mangen::Man::new(part.clone())
+            .title(name)
             .render(&mut page)
             .context("rendering the manual page")?;
     }

@@ -77,6 +77,16 @@ impl GoroutineRow {
     }
 }
 
+impl GoroutineGroupRow {
+    /// The row of `count` goroutines like `first`, which alone keep `retained_bytes`.
+    pub fn new(first: &Goroutine, ids: Vec<u64>, count: u64, retained_bytes: u64) -> GoroutineGroupRow {
+        let GoroutineRow { wait, function, file, line, stack, created_by, .. } =
+            GoroutineRow::new(first, retained_bytes, None);
+        let wait = wait.unwrap_or_default();
+        GoroutineGroupRow { count, wait, function, file, line, created_by, retained_bytes, ids, stack }
+    }
+}
+
 /// The innermost frame outside the runtime, else the innermost.
 fn first_own_frame(stack: &[Frame]) -> Option<&Frame> {
     stack.iter().find(|frame| !frame.is_runtime()).or(stack.first())

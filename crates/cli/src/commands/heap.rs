@@ -1,0 +1,189 @@
+//! `leakscope heap`: the debugger's view.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, bail};
+use leakscope_heap::graph::{Heap, How, ObjectId};
+use leakscope_model::{Gap, PathStep};
+use leakscope_report::tables::{ObjectRow, SnapshotRow, Summary, TypeRow, WhyRow, summary, table, why};
+
+use crate::args::{AboutHeap, FindArgs, HeapQuestion, ListArgs, Subject, TypesArgs, WhyArgs};
+use crate::opening::{OneMoment, one_moment};
+use crate::{NOTHING, output};
+
+/// Objects of a type whose paths are told apart for `why`; the rest is counted with what is known of these.
+const MOST_ASKED: usize = 200_000;
+
+/// Answers one question.
+pub(crate) fn run(question: &HeapQuestion) -> Result<u8> {
+    match question {
+        HeapQuestion::Summary(about) => summarise(about),
+        HeapQuestion::Types(args) => types(args),
+        HeapQuestion::Find(args) => find(args),
+        HeapQuestion::List(args) => list(args, |heap, id| heap.objects.size(id)),
+        HeapQuestion::Why(args) => why_alive(args),
+        HeapQuestion::Dominators(args) => list(args, retained),
+    }
+}
+
+fn open(about: &AboutHeap) -> Result<(OneMoment, Vec<Gap>)> {
+    let one = one_moment(&about.target, &about.access)?;
+    let mut gaps = one.gaps.clone();
+    gaps.extend(one.moment.heap.gaps.iter().cloned());
+    Ok((one, gaps))
+}
+
+fn summarise(about: &AboutHeap) -> Result<u8> {
+    let (OneMoment { moment, .. }, gaps) = open(about)?;
+    let heap = &moment.heap;
+    let (live, garbage) = (heap.live(), heap.garbage());
+    let typed =
+        heap.objects.iter().filter(|object| how(heap, object.id) != How::None).map(|object| object.size);
+    let answer = Summary {
+        objects: live.objects + garbage.objects,
+        bytes: live.bytes + garbage.bytes,
+        reachable_objects: live.objects,
+        reachable_bytes: live.bytes,
+        typed_bytes: typed.sum(),
+        goroutines: heap.goroutines.len() as u64,
+        snapshot: SnapshotRow {
+            mode: moment.mode.clone(),
+            predicted_pause_ms: moment.predicted_ms,
+            pause_ms: moment.pause_ms.unwrap_or(0.0),
+        },
+    };
+    output::write(
+        &about.output,
+        &summary(&answer, &gaps, about.output.format(), output::look(&about.output)),
+    )?;
+    Ok(NOTHING)
+}
+
+/// Retained bytes of a type are of all its objects together: for the rows that are shown, one walk over the heap each.
+fn types(args: &TypesArgs) -> Result<u8> {
+    let (OneMoment { moment, .. }, gaps) = open(&args.about)?;
+    let heap = &moment.heap;
+    let mut by_type: BTreeMap<&str, (Vec<ObjectId>, u64, How)> = BTreeMap::new();
+    for object in heap.objects.iter() {
+        let row = by_type.entry(type_name(heap, object.id)).or_insert((Vec::new(), 0, How::Header));
+        row.0.push(object.id);
+        row.1 += object.size;
+        row.2 = row.2.max(how(heap, object.id));
+    }
+    let mut rows: Vec<_> = by_type.into_iter().collect();
+    rows.sort_by_key(|(name, (_, bytes, _))| (std::cmp::Reverse(*bytes), *name));
+    let rows: Vec<TypeRow> = rows
+        .into_iter()
+        .take(args.limit)
+        .map(|(name, (ids, bytes, how))| TypeRow {
+            ty: name.to_owned(),
+            objects: ids.len() as u64,
+            bytes,
+            retained_bytes: heap.retained_by(&ids, &[]).bytes,
+            how: how_word(how),
+        })
+        .collect();
+    show(&args.about, &rows, &gaps)
+}
+
+fn find(args: &FindArgs) -> Result<u8> {
+    let (OneMoment { moment, .. }, gaps) = open(&args.about)?;
+    let heap = &moment.heap;
+    let ids = of_type(heap, &args.ty)?;
+    let rows = ids.into_iter().filter(|id| heap.objects.size(*id) >= args.min).take(args.limit);
+    let rows: Vec<ObjectRow> = rows.map(|id| object_row(heap, id)).collect();
+    show(&args.about, &rows, &gaps)
+}
+
+/// The objects with the most of what `measure` tells.
+fn list(args: &ListArgs, measure: fn(&Heap, ObjectId) -> u64) -> Result<u8> {
+    let (OneMoment { moment, .. }, gaps) = open(&args.about)?;
+    let heap = &moment.heap;
+    let large = heap.objects.iter().filter(|object| object.size >= args.min);
+    let mut ids: Vec<ObjectId> = large.map(|object| object.id).collect();
+    ids.sort_by_key(|id| (std::cmp::Reverse(measure(heap, *id)), *id));
+    let rows: Vec<ObjectRow> = ids.into_iter().take(args.limit).map(|id| object_row(heap, id)).collect();
+    show(&args.about, &rows, &gaps)
+}
+
+fn why_alive(args: &WhyArgs) -> Result<u8> {
+    let (OneMoment { moment, .. }, gaps) = open(&args.about)?;
+    let heap = &moment.heap;
+    let ids = match &args.subject {
+        Subject::Object(addr) => match heap.objects.find(*addr) {
+            Some((id, _)) => vec![id],
+            None => bail!("{addr} lies in no allocated object of this heap"),
+        },
+        Subject::Type(name) => of_type(heap, name)?,
+    };
+    let mut paths: BTreeMap<String, WhyRow> = BTreeMap::new();
+    for id in ids.into_iter().take(MOST_ASKED) {
+        let steps = heap.path(id);
+        if steps.is_empty() {
+            continue;
+        }
+        let key = steps.iter().map(|step| format!("{}\u{0}{}\u{0}", step.name, step.ty)).collect();
+        let row = paths.entry(key).or_insert(WhyRow { objects: 0, bytes: 0, steps });
+        row.objects += 1;
+        row.bytes += heap.objects.size(id);
+        if row.objects == 2 {
+            row.steps.iter_mut().for_each(|step: &mut PathStep| step.addr = None);
+        }
+    }
+    let mut rows: Vec<WhyRow> = paths.into_values().collect();
+    rows.sort_by_key(|row| std::cmp::Reverse(row.bytes));
+    rows.truncate(args.limit);
+    let output = &args.about.output;
+    output::write(output, &why(&rows, &gaps, output.format(), output::look(output)))?;
+    Ok(NOTHING)
+}
+
+fn show<R: leakscope_report::tables::Row>(about: &AboutHeap, rows: &[R], gaps: &[Gap]) -> Result<u8> {
+    output::write(&about.output, &table(rows, gaps, about.output.format(), output::look(&about.output)))?;
+    Ok(NOTHING)
+}
+
+/// Objects of the type, with or without package path and star: `*user.OrderCache` names `example.com/user.OrderCache`.
+fn of_type(heap: &Heap, name: &str) -> Result<Vec<ObjectId>> {
+    let wanted = name.trim_start_matches('*');
+    let is_it = |full: &str| full == wanted || full.rsplit('/').next() == Some(wanted);
+    let ids: Vec<ObjectId> =
+        heap.objects.iter().map(|object| object.id).filter(|id| is_it(type_name(heap, *id))).collect();
+    if ids.is_empty() {
+        bail!("no object of type {wanted} in this heap; `leakscope heap types` lists what there is");
+    }
+    Ok(ids)
+}
+
+fn object_row(heap: &Heap, id: ObjectId) -> ObjectRow {
+    ObjectRow {
+        addr: heap.objects.addr(id).to_string(),
+        ty: type_name(heap, id).to_owned(),
+        size: heap.objects.size(id),
+        retained_bytes: retained(heap, id),
+    }
+}
+
+fn retained(heap: &Heap, id: ObjectId) -> u64 {
+    heap.retained.get(id.0 as usize).copied().unwrap_or(0)
+}
+
+fn type_name(heap: &Heap, id: ObjectId) -> &str {
+    let shape = heap.shape_of.get(id.0 as usize).and_then(|shape| heap.shapes.get(shape.0 as usize));
+    shape.map_or("unknown", |shape| &shape.name)
+}
+
+fn how(heap: &Heap, id: ObjectId) -> How {
+    heap.how_of.get(id.0 as usize).copied().unwrap_or(How::None)
+}
+
+/// As the contract of `heap types` spells it.
+fn how_word(how: How) -> &'static str {
+    match how {
+        How::Header => "header",
+        How::Itab => "itab",
+        How::Dwarf => "dwarf",
+        How::Call => "call",
+        How::None => "none",
+    }
+}
