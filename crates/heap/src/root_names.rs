@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use leakscope_goruntime::Types;
+use leakscope_goruntime::{Kind, TypeId, Types};
 
 use crate::graph::{RootOrigin, Scan};
 
@@ -16,12 +16,8 @@ pub(crate) fn name_fields(scan: &mut Scan, types: &Types) {
         else {
             continue;
         };
-        let field = root.ty.and_then(|(ty, offset)| types.label_at(ty, offset)).map(|label| label.name);
-        let (Some(field), Some(variable)) =
-            (field.filter(|field| !field.is_empty()), names.get(*name as usize))
-        else {
-            continue;
-        };
+        let field = root.ty.and_then(|(ty, offset)| field_at(types, ty, offset));
+        let (Some(field), Some(variable)) = (field, names.get(*name as usize)) else { continue };
         let joined = |field: &str| match field.strip_prefix("[…]") {
             Some(rest) => format!("{variable}[…]{rest}"),
             None => format!("{variable}.{field}"),
@@ -36,5 +32,13 @@ pub(crate) fn name_fields(scan: &mut Scan, types: &Types) {
                 index
             }
         };
+    }
+}
+
+/// The field of a struct or array variable; `None` for a variable that is itself a pointer.
+fn field_at(types: &Types, ty: TypeId, offset: u64) -> Option<Arc<str>> {
+    match types.get(ty)?.kind {
+        Kind::Struct { .. } | Kind::Array { .. } => types.label_at(ty, offset).map(|label| label.name),
+        _ => None,
     }
 }

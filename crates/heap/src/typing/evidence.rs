@@ -1,6 +1,6 @@
 //! How much one pointer says about the object behind it.
 
-use leakscope_goruntime::{Pointee, TypeId, Types};
+use leakscope_goruntime::{GoType, Pointee, Role, TypeId, Types};
 
 use super::shape_table::{Kind, ShapeTable};
 use super::slot_classes::SlotClass;
@@ -66,7 +66,11 @@ pub(super) fn claim(
 }
 
 fn one(types: &Types, id: TypeId, offset: u64, class: SlotClass) -> Option<(Kind, Trust)> {
-    let size = types.get(id)?.size;
+    let &GoType { size, role, .. } = types.get(id)?;
+    if offset == 0 && role == Role::ChanHeader && size <= class.capacity() {
+        // The buffer follows in the same slot where elements have no pointers (runtime/chan.go, makechan).
+        return Some((Kind::Values { ty: id, repeated: false }, Trust::Exact));
+    }
     if offset > 0 || size == 0 || size > class.capacity() || contradicts(types, id, class) {
         return None;
     }
@@ -85,15 +89,20 @@ fn many(types: &Types, id: TypeId, offset: u64, class: SlotClass) -> Option<(Kin
 }
 
 /// Whether the type has pointers and the slot none, or the other way round.
-pub(super) fn contradicts(types: &Types, id: TypeId, class: SlotClass) -> bool {
+///
+/// The types of the insides of maps are written by the linker, which gives a pointer to the overflow of every
+/// bucket; the runtime has none where keys and elements have none (cmd/link/internal/ld/dwarf.go).
+fn contradicts(types: &Types, id: TypeId, class: SlotClass) -> bool {
+    let inside = types.get(id).is_some_and(|ty| ty.role == Role::MapInside);
     match has_pointers(types, id) {
-        Some(pointers) => pointers == class.noscan,
+        Some(true) => class.noscan && !inside,
+        Some(false) => !class.noscan,
         None => false,
     }
 }
 
 /// The largest type of which [`Types::pointer_words`] lists the words for certain, in bytes.
-const LISTED: u64 = 1 << 10;
+const LISTED: u64 = 8 << 10;
 
 fn has_pointers(types: &Types, id: TypeId) -> Option<bool> {
     match types.pointer_words(id) {

@@ -235,9 +235,8 @@ impl<'s> Typing<'s> {
     fn closure(&mut self, target: ObjectId, trust: Trust) -> Option<Claim> {
         let words = &self.scan.code_words;
         let at = words.binary_search_by_key(&target, |&(object, _)| object).ok()?;
-        let code = words[at].1;
-        self.shapes.source().function_starting_at(code)?;
-        Some(Claim { shape: self.shapes.id(Kind::Closure { code }), how: How::Call, trust })
+        let shape = self.shapes.closure(words[at].1)?;
+        Some(Claim { shape, how: How::Call, trust })
     }
 
     /// Which of two structs a node of a trie is, by the flag in it, where their sizes do not tell.

@@ -80,6 +80,15 @@ impl<'s> ShapeTable<'s> {
         id
     }
 
+    /// The shape of closures of the function that starts at `code`; `None` where no function does.
+    pub(super) fn closure(&mut self, code: Addr) -> Option<ShapeId> {
+        let kind = Kind::Closure { code };
+        match self.ids.get(&kind) {
+            Some(&known) => Some(known),
+            None => self.source.function_starting_at(code).map(|_| self.id(kind)),
+        }
+    }
+
     /// What the word `index` of an object of a shape is; `None` where it is no pointer by its type.
     pub(super) fn word(&mut self, shape: ShapeId, index: u32) -> Option<&mut Word> {
         let entry = &mut self.entries[shape.0 as usize];
@@ -162,9 +171,10 @@ fn closure(source: &dyn TypeSource, kind: Kind, code: Addr) -> Entry {
         size = size.max(capture.offset.saturating_add(bytes));
         words.extend(words_of(source, capture.ty, capture.offset).map(|word| {
             // A captured variable without fields has no name of its own.
-            let name = match &*word.name {
-                "" | "[…]" => capture.name.clone(),
-                field => format!("{}.{field}", capture.name).into(),
+            let name = match word.name.strip_prefix("[…]") {
+                Some("") => capture.name.clone(),
+                Some(rest) => format!("{}[…]{rest}", capture.name).into(),
+                None => format!("{}.{}", capture.name, word.name).into(),
             };
             Word { name, via: Via::Captured, ..word }
         }));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use leakscope_goruntime::{Capture, Slot, TypeId, Types};
+use leakscope_goruntime::{Capture, Runtime, Slot, TypeId, Types};
 use leakscope_model::Addr;
 
 /// What is known of a program's types, wherever it comes from.
@@ -21,4 +21,29 @@ pub trait TypeSource {
 
     /// Where an itab names its concrete type: `abi.ITab.Type`.
     fn itab_type(&self) -> Option<Slot>;
+}
+
+impl TypeSource for Runtime<'_> {
+    fn types(&self) -> &Types {
+        &self.debug.types
+    }
+
+    fn type_of_runtime(&self, descriptor: Addr) -> Option<TypeId> {
+        self.debug.type_of_runtime(self.linked(descriptor))
+    }
+
+    fn function_starting_at(&self, code: Addr) -> Option<Arc<str>> {
+        let linked = self.linked(code);
+        let function = self.functions.find(linked).filter(|function| function.entry == linked)?;
+        Some(function.name.into())
+    }
+
+    fn captures(&self, code: Addr) -> Vec<Capture> {
+        self.debug.captures(self.linked(code))
+    }
+
+    fn itab_type(&self) -> Option<Slot> {
+        // `runtime.itab` became `abi.ITab` in Go 1.22.
+        self.layout.slot("abi.ITab.Type").or_else(|| self.layout.slot("itab._type"))
+    }
 }
