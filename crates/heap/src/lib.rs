@@ -13,6 +13,7 @@
 pub mod analyse;
 mod bits;
 mod contents;
+pub mod dominated;
 pub mod dominators;
 pub mod error;
 mod fields;
@@ -37,6 +38,7 @@ mod roots;
 mod spans;
 mod specials;
 mod type_masks;
+pub mod type_table;
 pub mod typing;
 
 pub use analyse::analyse;
@@ -49,4 +51,5 @@ pub use objects::Object;
 pub use reach::Reach;
 pub use read::scan;
 pub use retained::Tally;
+pub use type_table::{Coverage, TypeRow};
 pub use typing::TypeSource;

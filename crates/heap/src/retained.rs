@@ -140,3 +140,62 @@ fn around(set: &[ObjectId], objects: usize, edges: &Edges, roots: impl Iterator<
     }
     seen.without(&closed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph_of_numbers::{edges, goroutine, roots};
+    use crate::heap_of_names::NamedHeap;
+    use proptest::prelude::*;
+
+    /// The objects that `roots` reach when `without` are not there: the definition, searched node by node.
+    fn reachable(pairs: &[(u32, u32)], roots: &[u32], without: &[u32]) -> Vec<u32> {
+        let mut found: Vec<u32> = Vec::new();
+        let mut open: Vec<u32> = roots.to_vec();
+        while let Some(object) = open.pop() {
+            if !without.contains(&object) && !found.contains(&object) {
+                found.push(object);
+                open.extend(pairs.iter().filter(|pair| pair.0 == object).map(|pair| pair.1));
+            }
+        }
+        found
+    }
+
+    fn heap_of(objects: u32, pairs: &[(u32, u32)], held: &[u32]) -> Heap {
+        let mut named = NamedHeap::default();
+        for _ in 0..objects {
+            named.object("main.T");
+        }
+        named.goroutines.push(goroutine(1, "main.main", "sleep"));
+        let mut heap = named.finish();
+        (heap.edges, heap.roots) = (edges(objects, pairs), roots(held));
+        heap.find_reachable();
+        heap.find_dominators();
+        heap
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(500))]
+        #[test]
+        fn what_goes_with_an_object_is_what_cannot_be_reached_around_it(
+            objects in 1u32..16,
+            pairs in prop::collection::vec((0u32..16, 0u32..16), 0..40),
+            held in prop::collection::vec(0u32..16, 0..4),
+            set in prop::collection::vec(0u32..16, 0..4),
+        ) {
+            let pairs: Vec<_> = pairs.iter().map(|pair| (pair.0 % objects, pair.1 % objects)).collect();
+            let held: Vec<_> = held.iter().map(|root| root % objects).collect();
+            let set: Vec<_> = set.iter().map(|object| object % objects).collect();
+            let heap = heap_of(objects, &pairs, &held);
+            let live = reachable(&pairs, &held, &[]).len() as u64;
+            prop_assert_eq!(heap.live(), Tally { objects: live, bytes: live * 64 });
+            for object in 0..objects {
+                let lost = live - reachable(&pairs, &held, &[object]).len() as u64;
+                prop_assert_eq!(heap.retained_of(ObjectId(object)), lost * 64);
+            }
+            let lost = live - reachable(&pairs, &held, &set).len() as u64;
+            let set: Vec<ObjectId> = set.into_iter().map(ObjectId).collect();
+            prop_assert_eq!(heap.retained_by(&set, &[]), Tally { objects: lost, bytes: lost * 64 });
+        }
+    }
+}

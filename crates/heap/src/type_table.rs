@@ -1,0 +1,210 @@
+//! The heap by type: a histogram with what each type retains.
+#![allow(clippy::indexing_slicing, reason = "dense ids of our own making index arrays of the same length")]
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::graph::{Heap, How, ObjectId};
+use crate::retained::Tally;
+
+/// All reachable objects of one type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TypeRow {
+    /// The type's name, as [`crate::Shape::name`] has it.
+    pub name: Arc<str>,
+    /// Its reachable objects.
+    pub live: Tally,
+    /// Bytes that would be freed without them: what two of them hold one below the other counts once. What only
+    /// several of them together hold does not count.
+    pub retained: u64,
+    /// How the type of most of them was found.
+    pub how: How,
+}
+
+/// How much of the heap is typed, by the way the type was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Coverage {
+    /// All reachable objects.
+    pub live: Tally,
+    /// Those whose type is known, strings and closures among them.
+    pub typed: Tally,
+    /// By [`How`], in its order: header, itab, DWARF, call, none.
+    pub by_how: [Tally; 5],
+}
+
+/// The reachable objects by type, those of the most bytes first.
+pub fn types(heap: &Heap) -> Vec<TypeRow> {
+    let (names, name_of_shape) = names(heap);
+    let mut rows: Vec<(Tally, [u64; 5])> = vec![<(Tally, [u64; 5])>::default(); names.len()];
+    for (object, how) in heap.objects.iter().zip(&heap.how_of) {
+        if heap.is_reachable(object.id)
+            && let Some(row) = name_of(heap, &name_of_shape, object.id).and_then(|name| rows.get_mut(name))
+        {
+            row.0 += Tally::one(object.size);
+            row.1[*how as usize] += 1;
+        }
+    }
+    let retained = retained_by_name(heap, names.len(), &name_of_shape);
+    let mut table: Vec<TypeRow> = names
+        .into_iter()
+        .zip(rows)
+        .zip(retained)
+        .filter(|((_, (live, _)), _)| live.objects > 0)
+        .map(|((name, (live, hows)), retained)| TypeRow { name, live, retained, how: most(hows) })
+        .collect();
+    table.sort_by_key(|row| Reverse((row.live.bytes, row.live.objects)));
+    table
+}
+
+/// How much of the heap is typed.
+pub fn coverage(heap: &Heap) -> Coverage {
+    let mut coverage = Coverage::default();
+    for (object, &how) in heap.objects.iter().zip(&heap.how_of) {
+        if heap.is_reachable(object.id) {
+            let one = Tally::one(object.size);
+            coverage.live += one;
+            coverage.by_how[how as usize] += one;
+            if how != How::None {
+                coverage.typed += one;
+            }
+        }
+    }
+    coverage
+}
+
+/// The reachable objects whose type a person means by `pattern`, in order of address.
+///
+/// `context.cancelCtx`, with or without a `*` in front, is the type of that name in any package whose path ends
+/// so; a `*` elsewhere stands for whatever.
+pub fn find(heap: &Heap, pattern: &str) -> Vec<ObjectId> {
+    let meant: Vec<bool> = heap.shapes.iter().map(|shape| is_meant(pattern, &shape.name)).collect();
+    let of_type = |id: &ObjectId| {
+        let shape = heap.shape_of.get(id.0 as usize).map_or(0, |shape| shape.0 as usize);
+        heap.is_reachable(*id) && meant.get(shape).is_some_and(|meant| *meant)
+    };
+    (0..heap.objects.len()).map(ObjectId).filter(of_type).collect()
+}
+
+/// The objects that retain at least `min` bytes, the most first.
+pub fn list(heap: &Heap, min: u64) -> Vec<ObjectId> {
+    let large: Vec<ObjectId> =
+        (0..heap.objects.len()).map(ObjectId).filter(|id| heap.retained_of(*id) >= min.max(1)).collect();
+    heap.largest(&large, large.len())
+}
+
+impl Heap {
+    /// Whether a root leads to the object.
+    pub fn is_reachable(&self, object: ObjectId) -> bool {
+        self.reached_by.get(object.0 as usize).is_some_and(|by| by.is_reached())
+    }
+}
+
+/// Each name once, in order, and the index of the name of each shape: several shapes may share one.
+fn names(heap: &Heap) -> (Vec<Arc<str>>, Vec<usize>) {
+    let mut index: BTreeMap<&Arc<str>, usize> = heap.shapes.iter().map(|shape| (&shape.name, 0)).collect();
+    for (number, slot) in index.values_mut().enumerate() {
+        *slot = number;
+    }
+    let of_shape = heap.shapes.iter().map(|shape| index.get(&shape.name).copied().unwrap_or(0)).collect();
+    (index.keys().map(|name| (*name).clone()).collect(), of_shape)
+}
+
+fn name_of(heap: &Heap, name_of_shape: &[usize], id: ObjectId) -> Option<usize> {
+    name_of_shape.get(heap.shape_of.get(id.0 as usize)?.0 as usize).copied()
+}
+
+/// Retained bytes of each name's objects, without those that have one of the same name above them.
+fn retained_by_name(heap: &Heap, names: usize, name_of_shape: &[usize]) -> Vec<u64> {
+    let tree = heap.dominated();
+    let (mut retained, mut above) = (vec![0u64; names], vec![0u32; names]);
+    // Going down, an object stands here twice: to be entered, and below that to be left again.
+    let mut way: Vec<(ObjectId, bool)> = tree.top().iter().map(|top| (*top, true)).collect();
+    while let Some((object, entering)) = way.pop() {
+        let Some(name) = name_of(heap, name_of_shape, object) else { continue };
+        if !entering {
+            above[name] -= 1;
+            continue;
+        }
+        if above[name] == 0 {
+            retained[name] += heap.retained_of(object);
+        }
+        let children = tree.by(object);
+        if !children.is_empty() {
+            above[name] += 1;
+            way.push((object, false));
+            way.extend(children.iter().map(|child| (*child, true)));
+        }
+    }
+    retained
+}
+
+fn most(hows: [u64; 5]) -> How {
+    let order = [How::Header, How::Itab, How::Dwarf, How::Call, How::None];
+    let most = hows.iter().zip(order).rev().max_by_key(|(count, _)| **count);
+    most.map_or(How::None, |(_, how)| how)
+}
+
+fn is_meant(pattern: &str, name: &str) -> bool {
+    let pattern = pattern.strip_prefix('*').filter(|rest| !rest.is_empty()).unwrap_or(pattern);
+    let after_slashes = name.match_indices('/').filter_map(|(slash, _)| name.get(slash + 1..));
+    name == pattern || std::iter::once(name).chain(after_slashes).any(|name| matches(pattern, name))
+}
+
+fn matches(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => name == pattern,
+        Some((start, rest)) => name.strip_prefix(start).is_some_and(|name| matches_rest(rest, name)),
+    }
+}
+
+/// Whether `name` is whatever followed by `rest`, in which a `*` stands for whatever again.
+fn matches_rest(rest: &str, mut name: &str) -> bool {
+    let mut parts: Vec<&str> = rest.split('*').collect();
+    let last = parts.pop().unwrap_or_default();
+    for part in parts {
+        match name.find(part) {
+            Some(at) => name = name.get(at + part.len()..).unwrap_or_default(),
+            None => return false,
+        }
+    }
+    name.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::heap_of_names::NamedHeap;
+
+    #[test]
+    fn a_list_of_one_type_counts_once_and_garbage_not_at_all() {
+        let mut heap = NamedHeap::default();
+        let first = heap.object("main.node");
+        heap.variable("main.list", first);
+        let second = heap.child(first, "next", "main.node");
+        heap.child(second, "value", "main.value");
+        let garbage = heap.object("main.node");
+        heap.child(garbage, "next", "main.node");
+        let heap = heap.finish();
+        let row = |row: &TypeRow| (row.name.to_string(), row.live.objects, row.live.bytes, row.retained);
+        let rows: Vec<_> = types(&heap).iter().map(row).collect();
+        assert_eq!(rows, [("main.node".into(), 2, 128, 192), ("main.value".into(), 1, 64, 64)]);
+        assert_eq!(coverage(&heap).typed, Tally { objects: 3, bytes: 192 });
+        assert_eq!(heap.garbage(), Tally { objects: 2, bytes: 128 });
+        assert_eq!(list(&heap, 100), [first, second].map(ObjectId));
+        assert_eq!(heap.dominated().top(), [ObjectId(first)]);
+    }
+
+    #[test]
+    fn types_are_found_as_people_write_them() {
+        let name = "example.org/shop/user.OrderCache";
+        for pattern in [name, "user.OrderCache", "*user.OrderCache", "*user.Order*", "example.org/*Cache"] {
+            assert!(is_meant(pattern, name), "{pattern}");
+        }
+        for pattern in ["OrderCache", "ser.OrderCache", "*user.Cache", "user.*Order", "*"] {
+            assert!(!is_meant(pattern, name) || pattern == "*", "{pattern}");
+        }
+        assert!(is_meant("*", name), "a star alone is everything");
+        assert!(is_meant("map[string]*main.T", "map[string]*main.T"), "a star may be part of the name");
+    }
+}
