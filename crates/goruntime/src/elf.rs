@@ -71,6 +71,11 @@ pub struct Symbol<'b> {
 pub(crate) struct PackedSection<'b>(CompressedData<'b>);
 
 impl<'b> PackedSection<'b> {
+    /// Its bytes where it is not compressed.
+    pub(crate) fn plain(&self) -> Option<&'b [u8]> {
+        (self.0.format == CompressionFormat::None).then_some(self.0.data)
+    }
+
     /// Its bytes; `None` where they do not unpack.
     pub(crate) fn unpack(&self) -> Option<Cow<'b, [u8]>> {
         let packed = u64::try_from(self.0.data.len()).ok()?;

@@ -14,7 +14,8 @@ pub(super) type Bytes<'a> = EndianSlice<'a, LittleEndian>;
 #[derive(Debug, Default)]
 struct Section<'b> {
     packed: Option<PackedSection<'b>>,
-    unpacked: OnceLock<Cow<'b, [u8]>>,
+    /// Owned, and not borrowed where it could be, so that the lifetime stays covariant.
+    unpacked: OnceLock<Vec<u8>>,
 }
 
 impl<'b> Section<'b> {
@@ -24,9 +25,12 @@ impl<'b> Section<'b> {
 
     /// Its bytes; none where it is missing or does not unpack.
     fn bytes(&self) -> Bytes<'_> {
-        let bytes = self.unpacked.get_or_init(|| {
-            let packed = self.packed.as_ref();
-            packed.and_then(PackedSection::unpack).unwrap_or(Cow::Borrowed(&[]))
+        let plain = self.packed.as_ref().and_then(PackedSection::plain);
+        let bytes = plain.unwrap_or_else(|| {
+            self.unpacked.get_or_init(|| {
+                let unpacked = self.packed.as_ref().and_then(PackedSection::unpack);
+                unpacked.map_or_else(Vec::new, Cow::into_owned)
+            })
         });
         EndianSlice::new(bytes, LittleEndian)
     }
