@@ -1,21 +1,11 @@
 //! A walk by types alone, from package variables: it must find what the running program says is there.
-#![allow(clippy::disallowed_methods, reason = "tests start programs and read their memory")]
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
-
-mod zoo;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::zoo::{BUILDS, Zoo, address};
 use leakscope_goruntime::{DebugInfo, ElfImage, Kind, Layout, Pointee, TypeId};
 use leakscope_model::{Addr, Bias, Via};
 use leakscope_target::{TargetMemory, read_u64};
-use zoo::{BUILDS, Zoo, address};
 
 /// Longer arrays than the zoo has: a wrong length shows as this.
 const LONGEST: u64 = 1 << 16;

@@ -1,19 +1,9 @@
 //! What debug information says, against what the running program says of itself.
-#![allow(clippy::disallowed_methods, reason = "tests start programs and read their memory")]
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
 
-mod zoo;
-
+use crate::zoo::{BUILDS, Zoo, address, number};
 use leakscope_goruntime::pclntab::FuncTable;
 use leakscope_goruntime::{DebugInfo, ElfImage, Kind, Piece, TypeId};
 use leakscope_model::{Addr, Via};
-use zoo::{BUILDS, Zoo, address, number};
 
 fn each_build(check: impl Fn(&str, &Zoo, &ElfImage<'_>, &DebugInfo<'_>)) {
     for build in BUILDS {
