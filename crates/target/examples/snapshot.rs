@@ -3,6 +3,7 @@
 //! The tests kill this program at random instants. It finds its way by the symbol table of an unstripped
 //! program; `leakscope` itself needs none.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example speaks to its user")]
+#![allow(clippy::disallowed_methods, reason = "and reads its arguments")]
 
 #[path = "../tests/support/gadgets.rs"]
 mod gadgets;
