@@ -1,6 +1,7 @@
 //! Whether the kernel lets us look into a process, and if not, which of its rules forbids it.
 
 use std::fs::File;
+use std::time::Duration;
 
 use nix::unistd::geteuid;
 
@@ -9,20 +10,36 @@ use crate::proc_files::{self, Status};
 
 /// `CAP_SYS_PTRACE` (`include/uapi/linux/capability.h`).
 const CAP_SYS_PTRACE: u64 = 1 << 19;
+/// Looks at a process that has a tracer, before we say that it is taken.
+const TRACER_LOOKS: u32 = 4;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(15);
 
 /// Fails where an attach would fail, without attaching.
 ///
 /// Opening `/proc/PID/mem` asks the kernel the same question as `PTRACE_SEIZE` (`ptrace(2)`, "Ptrace access
 /// mode checking"), yama and all; only another tracer does not show there.
-pub(crate) fn check(pid: u32, status: &Status) -> Result<(), TargetError> {
-    if status.tracer != 0 {
-        return Err(traced_by_another(pid, status.tracer));
+pub(crate) fn check(pid: u32) -> Result<(), TargetError> {
+    if let Some(tracer) = lasting_tracer(pid) {
+        return Err(traced_by_another(pid, tracer));
     }
     match File::open(format!("/proc/{pid}/mem")) {
         Ok(_) => Ok(()),
         Err(_) if Status::of(pid).is_err() => Err(TargetError::NoProcess { pid }),
         Err(_) => Err(denied(pid)),
     }
+}
+
+/// Who traces `pid` for longer than the moment that the watchdog of another run needs.
+fn lasting_tracer(pid: u32) -> Option<u32> {
+    for look in 0..TRACER_LOOKS {
+        if look > 0 {
+            std::thread::sleep(BETWEEN_LOOKS);
+        }
+        if Status::of(pid).ok()?.tracer == 0 {
+            return None;
+        }
+    }
+    Status::of(pid).ok().map(|status| status.tracer).filter(|tracer| *tracer != 0)
 }
 
 /// Says why attaching to `pid` is forbidden, after the kernel has said that it is.

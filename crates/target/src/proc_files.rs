@@ -105,6 +105,12 @@ fn innermost_pid(status: &str) -> Option<i32> {
     ids.split_whitespace().next_back()?.parse().ok()
 }
 
+/// Whether process `pid` is there and has not ended.
+pub(crate) fn is_alive(pid: u32) -> bool {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    Stat::parse(&text).is_some_and(|stat| !matches!(stat.state, 'Z' | 'X'))
+}
+
 /// The name of a task, for messages.
 pub(crate) fn name_of(id: u32) -> String {
     match fs::read_to_string(format!("/proc/{id}/comm")) {

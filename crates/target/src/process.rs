@@ -65,7 +65,7 @@ impl LiveProcess {
         }
         // A thread's id opens in /proc as well; what is meant is its process.
         let pid = if status.tgid == 0 { pid } else { status.tgid };
-        access::check(pid, &status)?;
+        access::check(pid)?;
         Ok(LiveProcess { pid })
     }
 

@@ -9,13 +9,14 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::error::TargetError;
+use crate::proc_files;
 use crate::process::ThreadRegisters;
 use crate::snapshot::Gadgets;
 use crate::snapshot::arch;
 use crate::snapshot::fit;
 use crate::snapshot::inject::{self, Borrowed, Call, Ended};
 use crate::snapshot::reap;
-use crate::snapshot::stop::{StoppedProcess, failed, pid_of};
+use crate::snapshot::stop::{StoppedProcess, failed};
 use crate::snapshot::wait::{Stop, wait_for_stop};
 use crate::sys::{self, Patience};
 
@@ -106,7 +107,7 @@ impl ForkedChild {
 
     /// Whether the target still lives; its files stay open as long as the child does.
     pub(super) fn parent_lives(&self) -> bool {
-        kill(pid_of(self.parent), None).is_ok()
+        proc_files::is_alive(self.parent)
     }
 
     /// Ends the child and has the target bury it.

@@ -6,6 +6,8 @@
 
 use std::fs;
 use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
 use std::time::{Duration, Instant};
 
 use nix::libc;
@@ -36,14 +38,23 @@ pub(super) fn leftovers(pid: u32) -> io::Result<Vec<u32>> {
     Ok(proc_files::processes()?.into_iter().filter(is_leftover).collect())
 }
 
-/// Buries what a killed run left behind, on a thread that ends.
+/// Buries what a killed run left behind, on a thread that ends; leaves it to another process of ours that is at
+/// it already.
 pub(super) fn reap_leftovers(pid: u32, gadgets: Gadgets) {
     let work = move || {
+        let Some(_turn) = take_turn(pid) else { return };
         for child in leftovers(pid).unwrap_or_default() {
             reap(pid, child, &gadgets);
         }
     };
     let _ = std::thread::spawn(work).join();
+}
+
+/// One process at a time buries the dead of `pid`: a name in the kernel's own namespace, which is free again
+/// when its holder ends, however it ends.
+fn take_turn(pid: u32) -> Option<UnixListener> {
+    let name = SocketAddr::from_abstract_name(format!("leakscope-reaps-{pid}")).ok()?;
+    UnixListener::bind_addr(&name).ok()
 }
 
 /// Makes the target take note of its dead `child`. Answers whether it did.

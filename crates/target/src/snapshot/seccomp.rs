@@ -213,3 +213,104 @@ fn arithmetic(operation: u16, a: u32, b: u32) -> Option<u32> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const ERRNO_EPERM: u32 = 0x0005_0001;
+    const CLONE: u32 = 56;
+
+    /// `(code, jt, jf, k)`, as `BPF_STMT` and `BPF_JUMP` write it.
+    fn program(lines: &[(u16, u8, u8, u32)]) -> Vec<Instruction> {
+        lines.iter().map(|(code, if_true, if_false, k)| instruction(*code, *if_true, *if_false, *k)).collect()
+    }
+
+    fn instruction(code: u16, if_true: u8, if_false: u8, k: u32) -> Instruction {
+        Instruction { code, if_true, if_false, k }
+    }
+
+    fn asked(number: u32, flags: u64) -> Question {
+        Question {
+            number,
+            arch: 0xc000_003e,
+            instruction_pointer: 0x48_0000,
+            arguments: [flags, 0, 0, 0, 0, 7 << 32],
+        }
+    }
+
+    /// Threads yes, processes no: the filter of many sandboxes.
+    fn no_processes() -> Vec<Instruction> {
+        program(&[
+            (0x20, 0, 0, 4),
+            (0x15, 1, 0, 0xc000_003e),
+            (0x06, 0, 0, 0x8000_0000),
+            (0x20, 0, 0, 0),
+            (0x15, 0, 2, CLONE),
+            (0x20, 0, 0, 16),
+            (0x45, 0, 1, 0x10000),
+            (0x06, 0, 0, ALLOW),
+            (0x06, 0, 0, ERRNO_EPERM),
+        ])
+    }
+
+    #[test]
+    fn a_filter_on_the_flags_of_clone_is_followed() {
+        assert_eq!(run(&no_processes(), &asked(CLONE, 0x10000)), ALLOW);
+        assert_eq!(run(&no_processes(), &asked(CLONE, 0x600)), ERRNO_EPERM);
+        assert_eq!(run(&no_processes(), &asked(1, 0)), ALLOW);
+        let other_arch = Question { arch: 0x4000_0003, ..asked(1, 0) };
+        assert_eq!(run(&no_processes(), &other_arch), 0x8000_0000);
+    }
+
+    #[test]
+    fn every_word_of_the_question_lies_where_the_kernel_has_it() {
+        let load =
+            |offset| run(&program(&[(0x20, 0, 0, offset), (0x16, 0, 0, 0)]), &asked(CLONE, 5 << 32 | 9));
+        let words: Vec<u32> = (0..16).map(|word| load(word * 4)).collect();
+        assert_eq!(words, [CLONE, 0xc000_003e, 0x48_0000, 0, 9, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7]);
+        assert_eq!((load(64), load(2)), (KILL_THREAD, KILL_THREAD));
+    }
+
+    #[test]
+    fn arithmetic_scratch_and_index_work_as_in_the_kernel() {
+        let lines = [
+            (0x00, 0, 0, 100),
+            (0x24, 0, 0, 3),
+            (0x02, 0, 0, 15),
+            (0x01, 0, 0, 7),
+            (0x3c, 0, 0, 0),
+            (0x61, 0, 0, 15),
+            (0x0c, 0, 0, 0),
+            (0x16, 0, 0, 0),
+        ];
+        assert_eq!(run(&program(&lines), &asked(0, 0)), 300 / 7 + 300);
+        assert_eq!(run(&program(&[(0x34, 0, 0, 0), (0x06, 0, 0, ALLOW)]), &asked(0, 0)), KILL_THREAD);
+    }
+
+    #[test]
+    fn a_program_that_runs_off_its_end_kills() {
+        assert_eq!(run(&[], &asked(0, 0)), KILL_THREAD);
+        assert_eq!(run(&program(&[(0x05, 0, 0, u32::MAX)]), &asked(0, 0)), KILL_THREAD);
+        assert_eq!(run(&program(&[(0x60, 0, 0, 16)]), &asked(0, 0)), KILL_THREAD);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_end_in_an_answer(bytes: Vec<[u8; 8]>, number: u32, flags: u64) {
+            let program: Vec<Instruction> = bytes.into_iter().map(Instruction::decode).collect();
+            let _ = run(&program, &asked(number, flags));
+        }
+
+        #[test]
+        fn a_list_of_allowed_numbers_allows_those_alone(allowed in proptest::collection::btree_set(0_u32..500, 0..60), number in 0_u32..500) {
+            let last = allowed.len();
+            let mut lines = vec![(0x20, 0, 0, 0)];
+            lines.extend(allowed.iter().enumerate().map(|(at, wanted)| (0x15, (last - at) as u8, 0, *wanted)));
+            lines.extend([(0x06, 0, 0, ERRNO_EPERM), (0x06, 0, 0, ALLOW)]);
+            let expected = if allowed.contains(&number) { ALLOW } else { ERRNO_EPERM };
+            prop_assert_eq!(run(&program(&lines), &asked(number, 0)), expected);
+        }
+    }
+}

@@ -65,7 +65,10 @@ impl Tracer {
         let mut tried = Tracer::take_once(pid, hold);
         for _ in 1..TRIES {
             match &tried {
-                Err(TargetError::Refused { .. } | TargetError::Trace { .. }) => {}
+                // Another run's watchdog traces a thread for a moment: NotAllowed may pass as well.
+                Err(
+                    TargetError::Refused { .. } | TargetError::Trace { .. } | TargetError::NotAllowed { .. },
+                ) => {}
                 Ok(_) | Err(_) => break,
             }
             std::thread::sleep(BETWEEN_TRIES);

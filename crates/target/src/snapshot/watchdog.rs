@@ -14,14 +14,15 @@ use std::time::{Duration, Instant};
 
 use leakscope_model::Addr;
 
+use crate::proc_files;
 use crate::snapshot::{Gadgets, reap};
 use crate::sys;
 
 /// The argument that makes this program a watchdog.
 pub const SUBCOMMAND: &str = "__watchdog";
-/// How long after our death a child may still turn up: the kernel may be in the middle of making it.
-const LINGER: Duration = Duration::from_millis(1900);
-const LOOK_EVERY: Duration = Duration::from_millis(15);
+/// When to look for the dead, in milliseconds after our end: soon, and again as long as a child may still turn
+/// up, since the kernel may have been in the middle of making it.
+const LOOKS_MS: [u64; 9] = [10, 30, 70, 150, 300, 600, 1000, 1400, 1800];
 /// What is sent through the pipe when all is well.
 const GO_HOME: &[u8] = b".";
 
@@ -54,10 +55,13 @@ pub fn watchdog_main(arguments: &[String]) -> ExitCode {
 
 /// Waits for the children of a dead run to die, and has the target bury them.
 fn bury_leftovers(pid: u32, gadgets: &Gadgets) -> ExitCode {
-    let until = Instant::now() + LINGER;
-    while Instant::now() < until {
+    let end = Instant::now();
+    for look in LOOKS_MS.map(Duration::from_millis) {
+        std::thread::sleep(look.saturating_sub(end.elapsed()));
+        if !proc_files::is_alive(pid) {
+            break;
+        }
         reap::reap_leftovers(pid, *gadgets);
-        std::thread::sleep(LOOK_EVERY);
     }
     ExitCode::SUCCESS
 }

@@ -160,3 +160,116 @@ fn after_restart(r: &Registers) -> (u64, u64) {
         _ => (r.rip, r.rax),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const GADGETS: Gadgets = Gadgets {
+        syscall: Addr::new(0x1000),
+        sigreturn: Addr::new(0x2000),
+        exit: Addr::new(0x3000),
+        stack_word: -8,
+    };
+
+    fn registers(rsp: u64, rip: u64, rax: u64, orig_rax: u64) -> Registers {
+        let [r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8] = [15, 14, 13, 12, 105, 103, 11, 10, 9, 8];
+        let [rcx, rdx, rsi, rdi] = [102, 104, 106, 107];
+        let (cs, ss, eflags) = (0x33, 0x2b, 0x246);
+        let [fs_base, gs_base, ds, es, fs, gs] = [0; 6];
+        Registers {
+            r15,
+            r14,
+            r13,
+            r12,
+            rbp,
+            rbx,
+            r11,
+            r10,
+            r9,
+            r8,
+            rax,
+            rcx,
+            rdx,
+            rsi,
+            rdi,
+            orig_rax,
+            rip,
+            cs,
+            eflags,
+            rsp,
+            ss,
+            fs_base,
+            gs_base,
+            ds,
+            es,
+            fs,
+            gs,
+        }
+    }
+
+    fn word(frame: &Frame, offset: usize) -> u64 {
+        u64::from_le_bytes(frame.bytes[offset..offset + 8].try_into().unwrap())
+    }
+
+    #[test]
+    fn the_frame_is_what_the_kernel_restores_from() {
+        let own = registers(0x7000_0808, 0x48_47a3, -512_i64 as u64, 202);
+        let frame = frame(&own, 0xabcd, &GADGETS).unwrap();
+        assert!(frame.at.get() + (frame.bytes.len() as u64) <= own.rsp - 128, "the red zone is untouched");
+        assert!(own.rsp - frame.at.get() <= ROOM);
+        assert_eq!((word(&frame, 0), frame.child_stack), (0x3000, frame.at.get()));
+        // Offsets of `struct rt_sigframe`, 32 bytes above: pretcode 0, gregs 48, sigmask 304.
+        assert_eq!((word(&frame, 32), frame.stack_pointer), (0x2000, frame.at.get() + 32));
+        let gregs: Vec<u64> = (0..18).map(|index| word(&frame, 32 + 48 + 8 * index)).collect();
+        let rip_restarted = 0x48_47a1;
+        assert_eq!(
+            gregs,
+            [
+                8,
+                9,
+                10,
+                11,
+                12,
+                13,
+                14,
+                15,
+                107,
+                106,
+                105,
+                103,
+                104,
+                202,
+                102,
+                0x7000_0808,
+                rip_restarted,
+                0x246
+            ]
+        );
+        assert_eq!(word(&frame, 32 + 48 + 144), 0x2b << 48 | 0x33);
+        assert_eq!(word(&frame, 32 + 304), 0xabcd);
+    }
+
+    #[test]
+    fn a_sleep_that_lost_its_tracer_ends_early() {
+        let own = registers(0x7000_0808, 0x48_47a3, -516_i64 as u64, 35);
+        assert_eq!(after_restart(&own), (0x48_47a3, -4_i64 as u64));
+        let outside = registers(0x7000_0808, 0x48_47a3, -512_i64 as u64, u64::MAX);
+        assert_eq!(after_restart(&outside), (0x48_47a3, -512_i64 as u64));
+    }
+
+    proptest! {
+        #[test]
+        fn a_frame_never_leaves_its_room(rsp: u64, rax: u64, orig_rax: u64, mask: u64) {
+            let own = registers(rsp, 0x1000, rax, orig_rax);
+            match frame(&own, mask, &GADGETS) {
+                Ok(frame) => {
+                    prop_assert!(frame.at.get().checked_add(ROOM).is_none_or(|top| top >= rsp));
+                    prop_assert!(frame.at.get() + frame.bytes.len() as u64 + RED_ZONE <= rsp);
+                }
+                Err(_) => prop_assert!(rsp < ROOM),
+            }
+        }
+    }
+}
