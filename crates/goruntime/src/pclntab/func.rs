@@ -231,10 +231,9 @@ impl<'b> Func<'b> {
     }
 }
 
-/// The name at an offset of `funcnametab`; offset 0 is that of no name (`moduledata.funcName`).
+/// The name at an offset of `funcnametab`.
+///
+/// `moduledata.funcName` answers with no name for offset 0, where nevertheless the first function's name stands.
 pub(super) fn name_at<'b>(header: &PcHeader<'b>, offset: i32) -> Option<&'b str> {
-    match offset {
-        0 => Some(""),
-        offset => c_str_at(header.funcnametab, usize::try_from(offset).ok()?),
-    }
+    c_str_at(header.funcnametab, usize::try_from(offset).ok()?)
 }
