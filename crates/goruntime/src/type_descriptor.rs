@@ -23,17 +23,37 @@ const MAX_DEPTH: usize = 32;
 /// The longest name that is read, in bytes.
 const MAX_NAME: usize = 4096;
 
-/// The kinds whose descriptor is longer than `abi.Type`, by the numbers of the public `reflect.Kind`, with the
-/// structure that describes them.
+/// Numbers of the public `reflect.Kind`, which no release may change.
+const ARRAY: u64 = 17;
+const CHAN: u64 = 18;
+const FUNC: u64 = 19;
+const INTERFACE: u64 = 20;
+const MAP: u64 = 21;
+const POINTER: u64 = 22;
+const SLICE: u64 = 23;
+const STRUCT: u64 = 25;
+/// `reflect.RecvDir` and `reflect.SendDir`.
+const RECEIVE_ONLY: u64 = 1;
+const SEND_ONLY: u64 = 2;
+
+/// The kinds whose descriptor is longer than `abi.Type`, with the structures that may describe them.
 const DESCRIPTORS: [(u64, &[&str]); 8] = [
-    (17, &["abi.ArrayType"]),
-    (18, &["abi.ChanType"]),
-    (19, &["abi.FuncType"]),
-    (20, &["abi.InterfaceType"]),
-    (21, &["abi.MapType", "abi.SwissMapType", "abi.OldMapType"]),
-    (22, &["abi.PtrType"]),
-    (23, &["abi.SliceType"]),
-    (25, &["abi.StructType"]),
+    (ARRAY, &["abi.ArrayType"]),
+    (CHAN, &["abi.ChanType"]),
+    (FUNC, &["abi.FuncType"]),
+    (INTERFACE, &["abi.InterfaceType"]),
+    (MAP, &["abi.MapType", "abi.SwissMapType", "abi.OldMapType"]),
+    (POINTER, &["abi.PtrType"]),
+    (SLICE, &["abi.SliceType"]),
+    (STRUCT, &["abi.StructType"]),
+];
+
+/// The structures that describe maps, each with its fields for key and element: while there were two kinds of
+/// maps to choose from, each had a name of its own.
+const MAPS: [(&str, &str, &str); 3] = [
+    ("abi.MapType", "abi.MapType.Key", "abi.MapType.Elem"),
+    ("abi.SwissMapType", "abi.SwissMapType.Key", "abi.SwissMapType.Elem"),
+    ("abi.OldMapType", "abi.OldMapType.Key", "abi.OldMapType.Elem"),
 ];
 
 /// One type of the running program.
@@ -110,24 +130,48 @@ impl Reader<'_> {
 
     /// The name of a type that is written by naming others.
     fn composed(&self, at: Addr, kind: u64, depth: usize) -> Result<Option<String>, RuntimeError> {
-        let elem = |structure: &'static str, path: &'static str| {
-            let head = Structure::read(self.memory, self.layout, structure, at)?;
-            let of = Structure::read(self.memory, self.layout, "abi.Type", head.addr(path)?)?;
-            self.name(&of, depth + 1)
-        };
+        let part = |structure, path| self.part(at, structure, path, depth);
         Ok(Some(match kind {
-            17 => {
+            ARRAY => {
                 let array = Structure::read(self.memory, self.layout, "abi.ArrayType", at)?;
                 format!(
                     "[{}]{}",
                     array.uint("abi.ArrayType.Len")?,
-                    elem("abi.ArrayType", "abi.ArrayType.Elem")?
+                    part("abi.ArrayType", "abi.ArrayType.Elem")?
                 )
             }
-            22 => format!("*{}", elem("abi.PtrType", "abi.PtrType.Elem")?),
-            23 => format!("[]{}", elem("abi.SliceType", "abi.SliceType.Elem")?),
+            CHAN => {
+                let chan = Structure::read(self.memory, self.layout, "abi.ChanType", at)?;
+                let elem = part("abi.ChanType", "abi.ChanType.Elem")?;
+                match chan.uint("abi.ChanType.Dir")? {
+                    RECEIVE_ONLY => format!("<-chan {elem}"),
+                    SEND_ONLY => format!("chan<- {elem}"),
+                    _ if elem.starts_with("<-") => format!("chan ({elem})"),
+                    _ => format!("chan {elem}"),
+                }
+            }
+            MAP => {
+                let known = MAPS.iter().find(|(_, key, _)| self.layout.slot(key).is_some());
+                let Some((structure, key, elem)) = known else { return Ok(None) };
+                format!("map[{}]{}", part(structure, key)?, part(structure, elem)?)
+            }
+            POINTER => format!("*{}", part("abi.PtrType", "abi.PtrType.Elem")?),
+            SLICE => format!("[]{}", part("abi.SliceType", "abi.SliceType.Elem")?),
             _ => return Ok(None),
         }))
+    }
+
+    /// The name of the type that a field of the descriptor at `at` points at.
+    fn part(
+        &self,
+        at: Addr,
+        structure: &'static str,
+        path: &'static str,
+        depth: usize,
+    ) -> Result<String, RuntimeError> {
+        let whole = Structure::read(self.memory, self.layout, structure, at)?;
+        let part = Structure::read(self.memory, self.layout, "abi.Type", whole.addr(path)?)?;
+        self.name(&part, depth + 1)
     }
 
     /// The start of the descriptors of the module that holds this one.
@@ -176,14 +220,14 @@ fn with_path(name: &str, path: &str) -> String {
 
 fn kind_word(kind: u64) -> &'static str {
     match kind {
-        17 => "array",
-        18 => "chan",
-        19 => "func",
-        20 => "interface",
-        21 => "map",
-        22 => "pointer",
-        23 => "slice",
-        25 => "struct",
+        ARRAY => "array",
+        CHAN => "chan",
+        FUNC => "func",
+        INTERFACE => "interface",
+        MAP => "map",
+        POINTER => "pointer",
+        SLICE => "slice",
+        STRUCT => "struct",
         _ => "type",
     }
 }

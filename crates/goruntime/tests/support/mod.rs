@@ -13,10 +13,11 @@ use leakscope_model::{Addr, Bias};
 use leakscope_target::{Mapping, ReadError, TargetMemory};
 
 /// Every release, one a minor version.
-pub const RELEASES: [&str; 7] = ["1.21.13", "1.22.10", "1.23.9", "1.24.3", "1.25.5", "1.26.6", "1.27.3"];
+pub(crate) const RELEASES: [&str; 7] =
+    ["1.21.13", "1.22.10", "1.23.9", "1.24.3", "1.25.5", "1.26.6", "1.27.3"];
 
 /// The path of a fixture; fails where it has not been built.
-pub fn fixture(name: &str) -> PathBuf {
+pub(crate) fn fixture(name: &str) -> PathBuf {
     let folder = std::env::var_os("LEAKSCOPE_FIXTURES").map(PathBuf::from);
     let cache =
         || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/leakscope/fixtures");
@@ -26,12 +27,12 @@ pub fn fixture(name: &str) -> PathBuf {
 }
 
 /// The bytes of a fixture.
-pub fn bytes_of(name: &str) -> Vec<u8> {
+pub(crate) fn bytes_of(name: &str) -> Vec<u8> {
     std::fs::read(fixture(name)).unwrap()
 }
 
 /// A running fixture and the facts that it told; it ends when this is dropped.
-pub struct Program {
+pub(crate) struct Program {
     child: Child,
     memory: File,
     facts: Vec<Vec<String>>,
@@ -39,7 +40,7 @@ pub struct Program {
 
 impl Program {
     /// Starts a fixture and reads its facts up to READY.
-    pub fn start(name: &str) -> Program {
+    pub(crate) fn start(name: &str) -> Program {
         let mut command = Command::new(fixture(name));
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -52,7 +53,7 @@ impl Program {
     }
 
     /// The parts of every fact of one kind, without the kind.
-    pub fn facts<'p>(&'p self, kind: &'p str) -> impl Iterator<Item = &'p [String]> {
+    pub(crate) fn facts<'p>(&'p self, kind: &'p str) -> impl Iterator<Item = &'p [String]> {
         self.facts.iter().filter_map(move |fact| match fact.split_first() {
             Some((first, rest)) if first == kind => Some(rest),
             _ => None,
@@ -60,13 +61,13 @@ impl Program {
     }
 
     /// The process's mappings.
-    pub fn mappings(&self) -> Vec<Mapping> {
+    pub(crate) fn mappings(&self) -> Vec<Mapping> {
         let maps = std::fs::read_to_string(format!("/proc/{}/maps", self.child.id())).unwrap();
         leakscope_target::mappings::parse_maps(&maps)
     }
 
     /// How far it was moved, by where it says that `main.main` stands.
-    pub fn bias(&self, table: &FuncTable<'_>) -> Bias {
+    pub(crate) fn bias(&self, table: &FuncTable<'_>) -> Bias {
         let main = self.facts("entry").find(|fact| fact[1] == "main.main").unwrap();
         Bias::between(table.by_name("main.main").unwrap(), address(&main[0]))
     }
@@ -86,6 +87,6 @@ impl Drop for Program {
 }
 
 /// An address as the programs write it: `0x4b0760`.
-pub fn address(text: &str) -> Addr {
+pub(crate) fn address(text: &str) -> Addr {
     Addr::new(u64::from_str_radix(text.trim_start_matches("0x"), 16).unwrap())
 }
