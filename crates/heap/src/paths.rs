@@ -20,16 +20,12 @@ impl Heap {
         let Some((root, way)) = self.way(object) else { return Vec::new() };
         let mut steps = vec![self.root_step(root)];
         for (from, edge, to) in way {
-            let label = self.label(from, edge);
-            if self.is_inside(to) {
+            if self.is_inside(to) && self.is_container(from) {
                 continue;
             }
-            steps.push(PathStep {
-                name: label.0.to_string(),
-                via: label.1,
-                ty: self.shape(to).map_or_else(String::new, |shape| shape.name.to_string()),
-                addr: Some(self.objects.addr(to)),
-            });
+            let (name, via) = self.label(from, edge);
+            let ty = self.shape(to).map_or_else(String::new, |shape| shape.name.to_string());
+            steps.push(PathStep { name: name.to_string(), via, ty, addr: Some(self.objects.addr(to)) });
         }
         steps
     }
@@ -64,6 +60,13 @@ impl Heap {
     /// Whether an object is a piece between the header of a map or channel and what the program stored in it.
     pub fn is_inside(&self, object: ObjectId) -> bool {
         self.shape(object).is_some_and(|shape| matches!(shape.role, Role::MapInside | Role::ChanInside))
+    }
+
+    /// Whether an object is the header of a map or channel, or a piece of one.
+    ///
+    /// A header may also lie inside another object (a `sync.Map` in a struct): then it is no object.
+    pub(crate) fn is_container(&self, object: ObjectId) -> bool {
+        self.shape(object).is_some_and(|shape| shape.role != Role::Plain)
     }
 
     /// What the word of an edge is called, and how its target hangs on its source.

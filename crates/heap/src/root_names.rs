@@ -38,7 +38,12 @@ pub(crate) fn name_fields(scan: &mut Scan, types: &Types) {
 /// The field of a struct or array variable; `None` for a variable that is itself a pointer.
 fn field_at(types: &Types, ty: TypeId, offset: u64) -> Option<Arc<str>> {
     match types.get(ty)?.kind {
-        Kind::Struct { .. } | Kind::Array { .. } => types.label_at(ty, offset).map(|label| label.name),
+        Kind::Struct { .. } | Kind::Array { .. } => {
+            let label = types.label_at(ty, offset)?;
+            // A struct whose only field has no name that a person would write, as `sync.Map` has.
+            let silent = &*label.name == "[…]" && matches!(types.get(ty)?.kind, Kind::Struct { .. });
+            (!silent).then_some(label.name)
+        }
         _ => None,
     }
 }

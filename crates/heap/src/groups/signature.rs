@@ -124,15 +124,11 @@ impl Signatures {
     }
 
     /// The signature of what hangs by `name` on an object of signature `from`.
-    fn below(&mut self, from: SignatureId, name: NameId, via: Via, ty: NameId, inside: bool) -> SignatureId {
+    fn below(&mut self, from: SignatureId, name: NameId, via: Via, ty: NameId) -> SignatureId {
         let mut base = self.base(from);
-        if inside {
-            let ty = self.rows[base.0 as usize].step.ty;
-            return self.id(Step { parent: base, name: NameId::ANY, via: Via::Field, ty, inside }, false);
-        }
         let row = self.rows[base.0 as usize];
         if row.step.ty == ty {
-            let step = Step { parent: base, name, via, ty, inside };
+            let step = Step { parent: base, name, via, ty, inside: false };
             return if row.recursive { base } else { self.recursive(base, step) };
         }
         if let Some(same) = self.same_above(base, name, via, ty) {
@@ -141,7 +137,14 @@ impl Signatures {
         if row.depth >= DEEPEST {
             base = row.step.parent;
         }
-        self.id(Step { parent: base, name, via, ty, inside }, false)
+        self.id(Step { parent: base, name, via, ty, inside: false }, false)
+    }
+
+    /// The signature of the inner pieces of the container `from`, or that `from` is a piece of.
+    fn inside(&mut self, from: SignatureId) -> SignatureId {
+        let parent = self.base(from);
+        let ty = self.rows[parent.0 as usize].step.ty;
+        self.id(Step { parent, name: NameId::ANY, via: Via::Field, ty, inside: true }, false)
     }
 
     /// All objects that hang on `base` and are of its own type share one signature, whatever the field.
@@ -222,9 +225,15 @@ impl Signer<'_> {
                 None => {
                     let (name, via) = self.heap.label(object, edge);
                     let name = self.signatures.names.id(&name);
-                    let inside = self.heap.is_inside(target);
                     let ty = self.type_of(target);
-                    let id = self.signatures.below(from, name, via, ty, inside);
+                    let id = match (self.heap.is_inside(target), self.heap.is_container(object)) {
+                        (false, _) => self.signatures.below(from, name, via, ty),
+                        (true, true) => self.signatures.inside(from),
+                        (true, false) => {
+                            let header = self.signatures.below(from, name, via, ty);
+                            self.signatures.inside(header)
+                        }
+                    };
                     self.known.insert(key, id);
                     id
                 }

@@ -166,3 +166,24 @@ fn goroutines_of_one_stack_are_one_group_and_name_what_they_hold() {
     let buffers = single(&after).into_iter().find(|group| group.ty == "[]uint8").unwrap();
     assert_eq!((buffers.path[0].name.as_str(), buffers.after.objects), ("main.worker: buf", 3));
 }
+
+#[test]
+fn a_map_that_lies_inside_a_struct_keeps_the_name_of_its_field() {
+    let mut heap = NamedHeap::default();
+    let svc = heap.object("main.Service");
+    heap.variable("main.svc", svc);
+    let node = heap.child(svc, "sessions", "group<trie>");
+    let deeper = heap.child(node, "children[…]", "group<trie>");
+    let session = heap.child(deeper, "[…]", "main.Session");
+    let heap = heap.finish();
+    assert_eq!(
+        lines(&single(&heap), |group| group.after.objects),
+        [
+            "main.svc main.Service: 1",
+            "main.svc.sessions group<trie> (inside): 2",
+            "main.svc.sessions.[…] main.Session: 1",
+        ]
+    );
+    let names: Vec<String> = heap.path(ObjectId(session)).into_iter().map(|step| step.name).collect();
+    assert_eq!(names, ["main.svc", "sessions", "[…]"]);
+}

@@ -71,6 +71,10 @@ fn one(types: &Types, id: TypeId, offset: u64, class: SlotClass) -> Option<(Kind
         // The buffer follows in the same slot where elements have no pointers (runtime/chan.go, makechan).
         return Some((Kind::Values { ty: id, repeated: false }, Trust::Exact));
     }
+    if class.is_tiny() && size < class.slot_size && offset.saturating_add(size) <= class.slot_size {
+        let loose = (Kind::Values { ty: id, repeated: false }, Trust::Loose);
+        return (!contradicts(types, id, class)).then_some(loose);
+    }
     if offset > 0 || size == 0 || size > class.capacity() || contradicts(types, id, class) {
         return None;
     }

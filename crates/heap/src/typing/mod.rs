@@ -22,7 +22,7 @@ use crate::bits::Bits;
 use evidence::{Claim, Trust, claim};
 
 use interfaces::DynamicTypes;
-use shape_table::{Kind, ShapeTable};
+use shape_table::{Kind, ShapeTable, points_inside_map};
 use slot_classes::{ClassId, SlotClasses};
 pub use source::TypeSource;
 
@@ -111,7 +111,10 @@ impl<'s> Typing<'s> {
             // `make([]T, n)` records T.
             let size = self.shapes.source().types().get(ty).map_or(0, |ty| ty.size);
             let shape = self.shapes.id(Kind::Values { ty, repeated: !class.fits(size) });
-            self.settle(object, Claim { shape, how: How::Header, trust: Trust::Header });
+            // A map's directory says `[]*maps.table`, the same for all maps; its header knows better.
+            let generic = points_inside_map(self.shapes.source().types(), ty);
+            let trust = if generic { Trust::Guess } else { Trust::Header };
+            self.settle(object, Claim { shape, how: How::Header, trust });
         }
     }
 

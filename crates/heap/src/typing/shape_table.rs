@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use leakscope_goruntime::{Pointee, Role, TypeId};
+use leakscope_goruntime::{Kind as GoKind, Pointee, Role, TypeId, Types};
 use leakscope_model::{Addr, Via};
 
 use super::slot_classes::ClassId;
@@ -220,9 +220,19 @@ fn name(source: &dyn TypeSource, kind: Kind) -> Arc<str> {
 }
 
 fn role(source: &dyn TypeSource, kind: Kind) -> Role {
+    let role_of = |ty: TypeId| source.types().get(ty).map_or(Role::Plain, |ty| ty.role);
     match kind {
-        Kind::Values { ty, .. } => source.types().get(ty).map_or(Role::Plain, |ty| ty.role),
+        Kind::Values { ty, repeated: true } if points_inside_map(source.types(), ty) => Role::MapInside,
+        Kind::Values { ty, .. } => role_of(ty),
         Kind::Directory { .. } => Role::MapInside,
         Kind::Unknown { .. } | Kind::Bytes | Kind::Closure { .. } => Role::Plain,
+    }
+}
+
+/// Whether this is the element of a map's directory: a pointer to one of its tables.
+pub(super) fn points_inside_map(types: &Types, ty: TypeId) -> bool {
+    match types.get(ty).map(|ty| &ty.kind) {
+        Some(&GoKind::Pointer { elem }) => types.get(elem).is_some_and(|elem| elem.role == Role::MapInside),
+        _ => false,
     }
 }

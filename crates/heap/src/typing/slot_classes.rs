@@ -31,10 +31,15 @@ impl SlotClass {
         self.slot_size - self.header
     }
 
+    /// Whether several small values may share it (`runtime.mallocgcTiny`).
+    pub(super) fn is_tiny(self) -> bool {
+        self.noscan && self.slot_size == TINY
+    }
+
     /// Whether the allocator would choose this slot for one value of `size` bytes.
     pub(super) fn fits(self, size: u64) -> bool {
         let needed = size.saturating_add(self.header);
-        let shared = self.noscan && self.slot_size == TINY && size < TINY;
+        let shared = self.is_tiny() && size < TINY;
         size > 0 && needed <= self.slot_size && self.smaller < needed && !shared
     }
 }
