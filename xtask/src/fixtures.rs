@@ -29,7 +29,14 @@ pub struct FixtureArgs {
     go: Option<String>,
 }
 
-/// Builds what `args` asks for and prints the path of each program.
+impl FixtureArgs {
+    /// Asks for one program with one toolchain.
+    pub fn one(name: &str, go: &str) -> FixtureArgs {
+        FixtureArgs { only: Some(name.to_owned()), go: Some(go.to_owned()) }
+    }
+}
+
+/// Builds what `args` asks for and tells on stderr where each program lies.
 ///
 /// # Errors
 /// When no program matches, a recipe cannot be read, or a build fails.
@@ -121,11 +128,11 @@ fn unless_up_to_date(
     let name = target.file_name().unwrap_or_default();
     let stamp_file = target.with_file_name(".stamps").join(name);
     if target.is_file() && fs::read_to_string(&stamp_file).is_ok_and(|known| known == stamp) {
-        println!("{} (up to date)", target.display());
+        eprintln!("{} (up to date)", target.display());
         return Ok(());
     }
     build()?;
     fs::write(&stamp_file, stamp).with_context(|| format!("writing {}", stamp_file.display()))?;
-    println!("{}", target.display());
+    eprintln!("{}", target.display());
     Ok(())
 }

@@ -5,6 +5,7 @@
     reason = "tasks open files and start processes; the rule is for the crates"
 )]
 
+mod bench;
 mod cache_dir;
 mod debugger;
 mod fixtures;
@@ -37,6 +38,8 @@ enum Task {
     Fixtures(fixtures::FixtureArgs),
     /// Builds dlv, the Go debugger that tests compare with, into the cache.
     Debugger,
+    /// Measures, beside what cannot be avoided and beside other tools.
+    Bench(bench::BenchArgs),
     /// Builds the static release binary, checks its size and runs it in an empty root.
     Release,
 }
@@ -56,6 +59,7 @@ fn run(task: Task) -> Result<()> {
         Task::Toolchains { versions } => go_toolchain::install_all(&versions),
         Task::Fixtures(args) => fixtures::build_all(&args),
         Task::Debugger => debugger::install(),
+        Task::Bench(args) => bench::run(&args),
         Task::Release => release::build_and_prove(),
     }
 }

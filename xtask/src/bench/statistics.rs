@@ -1,0 +1,105 @@
+//! Medians over rounds.
+
+use super::measured_run::Figures;
+use super::subject::Collection;
+use super::tools::PLAIN_READ;
+
+/// Everything measured once.
+pub struct Round {
+    /// Some forced collections.
+    pub collections: Vec<Collection>,
+    /// The longest gap of the process's ticker while nobody looked at it, in milliseconds.
+    pub idle_gap_ms: f64,
+    /// Each tool's figures, in order.
+    pub figures: Vec<(String, Figures)>,
+}
+
+/// The middle figures of one tool.
+pub struct Summary {
+    /// The tool.
+    pub name: String,
+    /// Seconds.
+    pub wall: f64,
+    /// Seconds.
+    pub cpu: f64,
+    /// CPU as a multiple of what one forced collection takes.
+    pub collections: f64,
+    /// The same with what idle workers of the collector take.
+    pub collections_with_idle: f64,
+    /// CPU as a multiple of that of one plain read in the same round.
+    pub reads: f64,
+    /// Bytes.
+    pub peak_anonymous: f64,
+    /// Milliseconds, by the process's own ticker.
+    pub gap_ms: f64,
+    /// Milliseconds, as the tool says.
+    pub said_pause_ms: Option<f64>,
+}
+
+/// The middle of `values`; the mean of the two middle ones of an even number, 0 of none.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let at = |index: usize| values.get(index).copied().unwrap_or(0.0);
+    let middle = values.len() / 2;
+    if values.len() % 2 == 1 { at(middle) } else { (at(middle.saturating_sub(1)) + at(middle)) / 2.0 }
+}
+
+/// What one forced collection takes: the middle of all.
+pub fn collection(rounds: &[Round]) -> Collection {
+    let all = || rounds.iter().flat_map(|round| &round.collections);
+    Collection {
+        cpu: median(all().map(|one| one.cpu).collect()),
+        idle_cpu: median(all().map(|one| one.idle_cpu).collect()),
+    }
+}
+
+/// Each tool's medians, in the order of the tools.
+pub fn summaries(rounds: &[Round]) -> Vec<Summary> {
+    let mut names: Vec<&String> = Vec::new();
+    for (name, _) in rounds.iter().flat_map(|round| &round.figures) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names.into_iter().map(|name| summary(rounds, name)).collect()
+}
+
+fn summary(rounds: &[Round], name: &str) -> Summary {
+    let taken: Vec<(&Round, &Figures)> =
+        rounds.iter().filter_map(|round| Some((round, round.of(name)?))).collect();
+    let over = |pick: &dyn Fn(&Round, &Figures) -> f64| {
+        median(taken.iter().map(|(round, figures)| pick(round, figures)).collect())
+    };
+    let cost = collection(rounds);
+    let said: Vec<f64> = taken.iter().filter_map(|(_, figures)| figures.said_pause_ms).collect();
+    Summary {
+        name: name.to_owned(),
+        wall: over(&|_, figures| figures.wall),
+        cpu: over(&|_, figures| figures.cpu),
+        collections: over(&|_, figures| figures.cpu / cost.cpu),
+        collections_with_idle: over(&|_, figures| figures.cpu / (cost.cpu + cost.idle_cpu)),
+        reads: over(&|round, figures| figures.cpu / round.of(PLAIN_READ).map_or(f64::NAN, |read| read.cpu)),
+        peak_anonymous: over(&|_, figures| figures.peak_anonymous as f64),
+        gap_ms: over(&|_, figures| figures.longest_gap_ms),
+        said_pause_ms: (!said.is_empty()).then(|| median(said)),
+    }
+}
+
+impl Round {
+    fn of(&self, name: &str) -> Option<&Figures> {
+        self.figures.iter().find_map(|(other, figures)| (other == name).then_some(figures))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::median;
+
+    #[test]
+    fn the_middle_is_in_the_middle() {
+        assert_eq!(
+            [vec![3.0, 1.0, 9.0], vec![4.0, 1.0], vec![7.0], vec![]].map(median),
+            [3.0, 2.5, 7.0, 0.0]
+        );
+    }
+}

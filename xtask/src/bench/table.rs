@@ -1,0 +1,87 @@
+//! The figures as a table for people and as JSON.
+
+use std::io::Write;
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::statistics::{Round, Summary, collection, median, summaries};
+use super::subject::Subject;
+
+/// Writes the table.
+///
+/// # Errors
+/// When `out` cannot be written to.
+pub fn write_text(out: &mut impl Write, subject: &Subject, rounds: &[Round]) -> Result<()> {
+    let figure = |name: &str| subject.ready.get(name).and_then(serde_json::Value::as_u64).unwrap_or(0);
+    let cost = collection(rounds);
+    let go = subject.ready.get("go").and_then(serde_json::Value::as_str).unwrap_or("?");
+    writeln!(
+        out,
+        "{go}, {:.2} million objects, {:.0} MB; medians of {} rounds",
+        figure("heap_objects") as f64 / 1e6,
+        figure("heap_alloc") as f64 / 1e6,
+        rounds.len()
+    )?;
+    writeln!(
+        out,
+        "one forced collection: {:.3} s CPU (GC×), {:.3} s more of idle CPU; ticker gap with nobody looking: {:.1} ms\n",
+        cost.cpu,
+        cost.idle_cpu,
+        idle_gap(rounds)
+    )?;
+    writeln!(out, "{:<28} wall s   CPU s     GC×  +idle   reads  peak MB  gap ms  said ms", "")?;
+    for row in summaries(rounds) {
+        write_row(out, &row)?;
+    }
+    Ok(())
+}
+
+fn write_row(out: &mut impl Write, row: &Summary) -> Result<()> {
+    let said = row.said_pause_ms.map_or_else(|| "-".to_owned(), |pause| format!("{pause:.1}"));
+    writeln!(
+        out,
+        "{:<28} {:>6.2}  {:>6.2}  {:>6.1} {:>6.1}  {:>6.1}  {:>7.0}  {:>6.1}  {said:>7}",
+        row.name,
+        row.wall,
+        row.cpu,
+        row.collections,
+        row.collections_with_idle,
+        row.reads,
+        row.peak_anonymous / 1e6,
+        row.gap_ms
+    )?;
+    Ok(())
+}
+
+/// Writes one JSON object.
+///
+/// # Errors
+/// When `out` cannot be written to.
+pub fn write_json(out: &mut impl Write, subject: &Subject, rounds: &[Round]) -> Result<()> {
+    let rows: Vec<_> = summaries(rounds)
+        .iter()
+        .map(|row| {
+            json!({
+                "name": row.name, "wall_seconds": row.wall, "cpu_seconds": row.cpu,
+                "cpu_per_collection": row.collections,
+                "cpu_per_collection_with_idle": row.collections_with_idle, "cpu_per_plain_read": row.reads,
+                "peak_anonymous_bytes": row.peak_anonymous, "longest_gap_ms": row.gap_ms,
+                "said_pause_ms": row.said_pause_ms,
+            })
+        })
+        .collect();
+    let cost = collection(rounds);
+    let answer = json!({
+        "schema": "leakscope.bench/1", "go": subject.ready.get("go"), "rounds": rounds.len(),
+        "heap_objects": subject.ready.get("heap_objects"), "heap_bytes": subject.ready.get("heap_alloc"),
+        "collection_cpu_seconds": cost.cpu, "collection_idle_cpu_seconds": cost.idle_cpu,
+        "idle_gap_ms": idle_gap(rounds), "rows": rows,
+    });
+    writeln!(out, "{answer:#}")?;
+    Ok(())
+}
+
+fn idle_gap(rounds: &[Round]) -> f64 {
+    median(rounds.iter().map(|round| round.idle_gap_ms).collect())
+}
