@@ -5,10 +5,12 @@ use leakscope_goruntime::Runtime;
 use leakscope_model::{Addr, Gap};
 use leakscope_target::{Mapping, TargetMemory, ThreadRegisters};
 
+use crate::analyse::analyse;
 use crate::contents::{ScanInput, scan as scan_contents};
 use crate::error::HeapError;
 use crate::fields::{SliceHead, read_slot, read_words};
-use crate::graph::{MemStats, Objects, Scan};
+use crate::goroutines::{self, GoroutineInput};
+use crate::graph::{Heap, MemStats, Objects, Scan};
 use crate::pointers::PointerBits;
 use crate::program::{Program, Ranges};
 use crate::roots::Roots;
@@ -18,13 +20,27 @@ use crate::type_masks::TypeMasks;
 /// More itabs than any program has.
 const MAX_ITABS: u64 = 1 << 24;
 
-/// The reading half alone: objects, the pointers between them, and the pointers into them.
+/// Reads and analyses the heap of one process.
 ///
 /// `threads` are the registers of its threads, for goroutines that run; without them those goroutines show the
 /// stack at which the runtime saw them last. `now` is the process's monotonic clock in nanoseconds
 /// (`CLOCK_MONOTONIC`) at the moment of the snapshot, from which the time that goroutines wait is told.
 ///
 /// Fails where the list of spans cannot be read; whatever else cannot be read is a gap of the answer.
+pub fn read(
+    memory: &dyn TargetMemory,
+    mappings: &[Mapping],
+    threads: &[ThreadRegisters],
+    runtime: &Runtime<'_>,
+    now: Option<u64>,
+) -> Result<Heap, HeapError> {
+    let scan = scan(memory, mappings, threads, runtime, now)?;
+    Ok(analyse(scan, runtime, memory))
+}
+
+/// The reading half alone: objects, the pointers between them, and the pointers into them.
+///
+/// Arguments and errors are those of [`read`].
 pub fn scan(
     memory: &dyn TargetMemory,
     mappings: &[Mapping],
@@ -54,7 +70,12 @@ pub fn scan(
     let mut roots = Roots::new(&objects, &program);
     roots.add_globals(memory, runtime, &mut gaps);
     roots.add_specials(memory, &runtime.layout, &contents.edges, &specials, &mut gaps);
-    let _ = (mappings, threads, now);
+    let input = GoroutineInput { runtime, threads, now };
+    let goroutines = goroutines::read(memory, &input, &mut roots, &mut gaps).unwrap_or_else(|err| {
+        gaps.push(Gap::new("goroutines", format!("none could be read: {err}")));
+        Vec::new()
+    });
+    let _ = mappings;
     let Roots { roots, names, .. } = roots;
     let names = names.names;
     let memstats = MemStats { heap_in_use: heap_bytes, stacks_in_use: manual_bytes, ..MemStats::default() };
@@ -64,7 +85,7 @@ pub fn scan(
         type_words: contents.type_words,
         code_words: contents.code_words,
         roots,
-        goroutines: Vec::new(),
+        goroutines,
         names,
         samples: Vec::new(),
         stacks: Vec::new(),
