@@ -7,7 +7,9 @@
     reason = "tests start programs and read their memory"
 )]
 
+mod hostile_bytes;
 mod program_says;
 mod runtime_layout;
+mod synthetic_elf;
 mod typed_walk;
 mod zoo;
