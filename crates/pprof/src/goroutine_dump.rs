@@ -87,6 +87,7 @@ struct Parser {
 impl Parser {
     fn line(&mut self, line: &str) {
         if let Some(entry) = header(line) {
+            self.drop_pending();
             self.close();
             self.current = Some(entry);
             return;
@@ -130,6 +131,16 @@ impl Parser {
         }
         // Anything else stands between goroutines: `goroutine running on other thread; stack unavailable`, the
         // registers of a crash, log lines of the program.
+    }
+
+    /// A function whose place did not follow is a gap.
+    fn drop_pending(&mut self) {
+        match std::mem::take(&mut self.expected) {
+            Expected::FramePlace { function, .. } | Expected::CreatorPlace { function } => {
+                self.unread(&function)
+            }
+            Expected::Anything | Expected::Ancestor => {}
+        }
     }
 
     fn unread(&mut self, function: &str) {
