@@ -67,7 +67,7 @@ fn ours(profile: &Profile) -> (Vec<String>, Vec<Row>) {
 
 #[test]
 fn every_sample_is_that_of_go_tool_raw() {
-    for (bytes, text, least) in [(HEAP, HEAP_RAW, 16), (GOROUTINE, GOROUTINE_RAW, 5)] {
+    for (bytes, text, least) in [(HEAP, HEAP_RAW, 15), (GOROUTINE, GOROUTINE_RAW, 5)] {
         let profile = Profile::decode(bytes).unwrap();
         let (types, mut expected) = raw(text);
         let (our_types, mut rows) = ours(&profile);
