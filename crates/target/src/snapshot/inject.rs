@@ -31,6 +31,10 @@ const MAX_STOPS: usize = 64;
 
 /// A system call to be made by the target.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    allow(dead_code, reason = "no call is injected on other processors yet")
+)]
 pub(super) enum Call {
     /// `clone` of a child that shares descriptors, directory and semaphores, and sends no signal when it ends.
     Clone,

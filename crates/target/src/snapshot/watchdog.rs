@@ -8,6 +8,7 @@
 //! watchdog, and what a killed run left is buried by the next run.
 
 use std::io::{self, Read, Write};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -80,7 +81,7 @@ impl Watchdog {
             return Ok(None);
         }
         let mut command = Command::new("/proc/self/exe");
-        command.arg(SUBCOMMAND).args(arguments(pid, gadgets));
+        command.arg0("leakscope").arg(SUBCOMMAND).args(arguments(pid, gadgets));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).current_dir("/");
         let mut process = sys::in_new_session(&mut command).spawn()?;
         let (Some(pipe), Some(mut ready)) = (process.stdin.take(), process.stdout.take()) else {

@@ -26,6 +26,10 @@ pub(super) struct Frame {
 
 /// The system calls in which a thread may be disturbed: the kernel restarts them, or Go asks again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    allow(dead_code, reason = "no call is injected on other processors yet")
+)]
 pub(super) enum IdleCall {
     /// Restarts without a trace.
     Futex,

@@ -13,7 +13,7 @@ use crate::sys::Registers;
 const REASON: &str = "a snapshot by fork is not yet supported on this processor";
 
 pub(in crate::snapshot) const AUDIT_ARCH: u32 = 0;
-pub(in crate::snapshot) const ROOM: u64 = 0;
+pub(in crate::snapshot) const ROOM: u64 = 1024;
 pub(in crate::snapshot) const CALLS_OF_FORK: [SyscallUse; 0] = [];
 
 /// Whether a snapshot by fork can be taken on this processor.
