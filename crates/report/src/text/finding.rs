@@ -45,7 +45,7 @@ pub(super) fn write(page: &mut Page, number: usize, finding: &Finding, evidence:
     }
     section(page, "why we say so");
     for fact in because.iter().filter_map(|index| evidence.get(*index)) {
-        evidence_row(page, fact);
+        evidence_row(page, "     ", fact);
     }
 }
 

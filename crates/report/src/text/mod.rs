@@ -152,17 +152,17 @@ fn other_evidence(page: &mut Page, report: &Report) {
     }
     page.heading("Also seen");
     for fact in others {
-        evidence_row(page, fact);
+        evidence_row(page, "  ", fact);
     }
 }
 
 /// One fact, and the command that shows it.
-fn evidence_row(page: &mut Page, fact: &Evidence) {
+fn evidence_row(page: &mut Page, lead: &str, fact: &Evidence) {
     let Evidence { source, says, value: _, error: _, how } = fact;
-    page.wrapped(&format!("  {:<6} ", source_name(*source)), says);
+    page.wrapped(&format!("{lead}{:<6} ", source_name(*source)), says);
     if !how.is_empty() {
         let how = page.ink(Ink::Faint, &format!("$ {how}"));
-        page.line(&format!("         {how}"));
+        page.line(&format!("{lead}       {how}"));
     }
 }
 
