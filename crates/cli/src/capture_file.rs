@@ -1,23 +1,32 @@
-//! Captures: what was read, written into one file, and read from it again.
+//! Captures: what was gathered, written into one file, and read from it again.
+
+use std::path::Path;
 
 use anyhow::{Result, bail};
-use leakscope_diagnose::readings::Readings;
+use leakscope_collect::Capture;
 
+use crate::gathered::Gathered;
 use crate::opening::OneMoment;
 
 /// A recording that is part of this binary, by its name.
-pub(crate) fn recording(case: &str) -> Result<&'static [u8]> {
+pub(crate) fn recording(case: &str) -> Result<Capture> {
     bail!("no recording is called {case}")
 }
 
-/// The last moment of a capture.
-pub(crate) fn last_moment(bytes: &[u8]) -> Result<OneMoment> {
-    let _ = bytes;
+/// Writes what was gathered.
+pub(crate) fn write(gathered: &Gathered, path: &Path) -> Result<()> {
+    let _ = (gathered, path);
     bail!("captures are not wired yet")
 }
 
-/// All that a capture holds; `word` is how the user named it.
-pub(crate) fn readings(bytes: &[u8], word: &str) -> Result<Readings> {
-    let _ = (bytes, word);
+/// The last moment of a capture.
+pub(crate) fn last_moment(capture: Capture) -> Result<OneMoment> {
+    let _ = capture;
+    bail!("captures are not wired yet")
+}
+
+/// All that a capture holds.
+pub(crate) fn gathered(capture: Capture) -> Result<Gathered> {
+    let _ = capture;
     bail!("captures are not wired yet")
 }

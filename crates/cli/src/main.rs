@@ -7,10 +7,10 @@
 mod args;
 mod capture_file;
 mod commands;
+mod gathered;
 mod opening;
 mod output;
 mod progress;
-mod readings;
 mod terminal;
 
 use std::process::ExitCode;

@@ -4,13 +4,14 @@ use anyhow::Result;
 use leakscope_model::Report;
 
 use crate::args::{DiagnoseArgs, OutputArgs};
-use crate::readings::{Plan, read};
+use crate::gathered::{Heaps, Plan, gather};
 use crate::{FINDINGS, NOTHING, output};
 
 /// Reads, judges, and prints the report.
 pub(crate) fn run(args: &DiagnoseArgs) -> Result<u8> {
-    let plan = Plan { window: args.window, pprof: args.pprof.as_deref(), access: &args.access };
-    let readings = read(&args.target, &plan)?;
+    let plan =
+        Plan { window: args.window, pprof: args.pprof.as_deref(), heaps: Heaps::Read, access: &args.access };
+    let readings = gather(&args.target, &plan)?.readings(&args.target);
     print(&leakscope_diagnose::diagnose(readings), &args.output)
 }
 

@@ -1,7 +1,7 @@
 //! Memory and an executable become a heap.
 
 use anyhow::{Context, Result};
-use leakscope_goruntime::{Arch, LayoutOrigin, Runtime};
+use leakscope_goruntime::{Arch, BuildInfo, ElfImage, LayoutOrigin, Runtime};
 use leakscope_heap::Heap;
 use leakscope_model::{DebugInfoKind, Gap, Target};
 use leakscope_target::{BuildIds, Mapping, TargetMemory, ThreadRegisters};
@@ -26,8 +26,9 @@ pub(crate) struct Memory<'m> {
 pub(crate) fn heap_of(from: &Memory<'_>) -> Result<(Heap, Target, Vec<Gap>)> {
     let runtime = Runtime::identify(from.exe, from.memory, from.mappings)
         .with_context(|| format!("cannot read {} as a Go program", from.name))?;
-    let heap = read(from.memory, from.mappings, from.threads, &runtime)
+    let scan = leakscope_heap::scan(from.memory, from.mappings, from.threads, &runtime, None)
         .with_context(|| format!("cannot read the heap of {}", from.name))?;
+    let heap = leakscope_heap::analyse(scan, &runtime, from.memory);
     let gaps = runtime.gaps.iter().map(|gap| Gap::new("runtime", gap.to_string())).collect();
     Ok((heap, target(from, &runtime), gaps))
 }
@@ -38,11 +39,7 @@ fn target(from: &Memory<'_>, runtime: &Runtime<'_>) -> Target {
         pid: from.pid,
         exe: from.name.clone(),
         go: runtime.version.to_string(),
-        arch: match runtime.arch {
-            Arch::Amd64 => "amd64",
-            Arch::Arm64 => "arm64",
-        }
-        .to_owned(),
+        arch: arch_word(runtime.arch).to_owned(),
         build_id: ids.gnu.or(ids.go).unwrap_or_default(),
         debug: match runtime.layout_origin {
             LayoutOrigin::Dwarf => DebugInfoKind::Dwarf,
@@ -51,13 +48,25 @@ fn target(from: &Memory<'_>, runtime: &Runtime<'_>) -> Target {
     }
 }
 
-/// Stands in until the reading half of `leakscope-heap` is whole.
-fn read(
-    memory: &dyn TargetMemory,
-    mappings: &[Mapping],
-    threads: &[ThreadRegisters],
-    runtime: &Runtime<'_>,
-) -> Result<Heap> {
-    let _ = (memory, mappings, threads, runtime);
-    anyhow::bail!("the heap cannot be read yet")
+/// A target whose executable is known and whose memory was not read.
+pub(super) fn target_of_file(name: &str, pid: u32, exe: &[u8]) -> Target {
+    let image = ElfImage::parse(exe).ok();
+    let ids = BuildIds::of_file(exe).unwrap_or_default();
+    let go = image.as_ref().and_then(BuildInfo::read).map(|build| build.version).unwrap_or_default();
+    let with_types = image.as_ref().is_some_and(|image| image.section(".debug_info").is_some());
+    Target {
+        pid: Some(pid),
+        exe: name.to_owned(),
+        go,
+        arch: image.map(|image| arch_word(image.arch)).unwrap_or_default().to_owned(),
+        build_id: ids.gnu.or(ids.go).unwrap_or_default(),
+        debug: if with_types { DebugInfoKind::Dwarf } else { DebugInfoKind::Stripped },
+    }
+}
+
+fn arch_word(arch: Arch) -> &'static str {
+    match arch {
+        Arch::Amd64 => "amd64",
+        Arch::Arm64 => "arm64",
+    }
 }

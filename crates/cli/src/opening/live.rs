@@ -6,13 +6,13 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use leakscope_diagnose::readings::HeapMoment;
 use leakscope_goruntime::RuntimeError;
-use leakscope_model::Gap;
+use leakscope_model::{Gap, Target};
 use leakscope_target::{
     Gadgets, LiveProcess, MappedFile, Mapping, Mode, Snapshot, SnapshotFacts, SnapshotOptions,
 };
 
 use super::OneMoment;
-use super::heap_of::{Memory, heap_of};
+use super::heap_of::{Memory, heap_of, target_of_file};
 use crate::args::Access;
 use crate::progress::Progress;
 
@@ -50,6 +50,11 @@ impl LiveTarget {
     /// Its process id.
     pub(crate) fn pid(&self) -> u32 {
         self.process.pid
+    }
+
+    /// Who it is, by its executable alone.
+    pub(crate) fn target(&self) -> Target {
+        target_of_file(&self.name, self.pid(), &self.exe)
     }
 
     /// Seconds on the clock of its moments.

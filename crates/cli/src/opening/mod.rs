@@ -5,11 +5,10 @@ mod heap_of;
 mod live;
 mod process_name;
 
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use leakscope_collect::{Capture, FileKind};
 use leakscope_diagnose::readings::HeapMoment;
 use leakscope_model::{Gap, Target};
 
@@ -37,8 +36,10 @@ pub(crate) enum Found {
     Live(Box<LiveTarget>),
     /// A core of one moment, read.
     Core(Box<OneMoment>),
-    /// The bytes of a capture.
-    Capture(Vec<u8>),
+    /// A capture, unpacked.
+    Capture(Box<Capture>),
+    /// A profile or a goroutine dump.
+    Saved(PathBuf, FileKind),
     /// A pprof endpoint.
     Url(String),
 }
@@ -51,14 +52,8 @@ pub(crate) fn find(word: &TargetWord, access: &Access, progress: &Progress) -> R
             let pid = process_name::only_process(name)?;
             Ok(Found::Live(Box::new(LiveTarget::open(pid, access)?)))
         }
-        TargetWord::File(path) if is_elf(path)? => {
-            Ok(Found::Core(Box::new(core::read(path, access, progress)?)))
-        }
-        TargetWord::File(path) => {
-            let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-            Ok(Found::Capture(bytes))
-        }
-        TargetWord::Demo(case) => Ok(Found::Capture(capture_file::recording(case)?.to_vec())),
+        TargetWord::File(path) => find_file(path, access, progress),
+        TargetWord::Demo(case) => Ok(Found::Capture(Box::new(capture_file::recording(case)?))),
         TargetWord::Url(url) => Ok(Found::Url(url.clone())),
     }
 }
@@ -69,16 +64,29 @@ pub(crate) fn one_moment(word: &TargetWord, access: &Access) -> Result<OneMoment
     match find(word, access, &progress)? {
         Found::Live(live) => live.moment(&progress),
         Found::Core(moment) => Ok(*moment),
-        Found::Capture(bytes) => capture_file::last_moment(&bytes),
+        Found::Capture(capture) => capture_file::last_moment(*capture),
+        Found::Saved(path, _) => {
+            bail!("{} tells no heap: name a process, a core or a capture", path.display())
+        }
         Found::Url(url) => bail!("{url} tells no heap: name the PID of the process, a core or a capture"),
     }
 }
 
-/// Whether the file begins as an ELF file does: then it is a core.
-fn is_elf(path: &Path) -> Result<bool> {
+/// Tells a file's kind by its first bytes.
+fn find_file(path: &Path, access: &Access, progress: &Progress) -> Result<Found> {
     let doing =
         || format!("opening {}: a target is a PID, name:PROCESS, a file, a URL or demo:grpc", path.display());
-    let mut magic = [0; 4];
-    let read = File::open(path).and_then(|mut file| file.read(&mut magic)).with_context(doing)?;
-    Ok(read == 4 && &magic == b"\x7fELF")
+    let kind = FileKind::of_file(path).with_context(doing)?;
+    Ok(match kind {
+        FileKind::Core => Found::Core(Box::new(core::read(path, access, progress)?)),
+        FileKind::Elf => {
+            bail!("{} is an executable, not a core: name a core of it, or its process", path.display())
+        }
+        FileKind::Capture => Found::Capture(Box::new(Capture::open(path)?)),
+        FileKind::Profile | FileKind::GoroutineText => Found::Saved(path.to_owned(), kind),
+        FileKind::Trace => bail!("{} is an execution trace, which is not read yet", path.display()),
+        FileKind::Unknown => {
+            bail!("{} is neither a core, a capture, a profile nor a goroutine dump", path.display())
+        }
+    })
 }
