@@ -15,7 +15,7 @@ pub struct Growth {
     pub heap_per_live: f64,
     /// Heap, stacks and metadata that count against `GOMEMLIMIT`.
     pub runtime_bytes: u64,
-    /// `GOMEMLIMIT`; `u64::MAX` where there is none.
+    /// `GOMEMLIMIT`; 0 or beyond `i64::MAX` where there is none.
     pub memory_limit: u64,
 }
 
@@ -69,8 +69,8 @@ fn limits(growth: Growth, os: OsFacts) -> Vec<(LimitSource, u64, u64)> {
     if let Some(ram) = os.ram {
         known.push((LimitSource::Ram, ram, rss));
     }
-    // `math.MaxInt64` is how the runtime says that there is none.
-    if growth.memory_limit < i64::MAX as u64 {
+    // `math.MaxInt64` is how the runtime says that there is none; 0 is what nobody could read.
+    if (1..i64::MAX as u64).contains(&growth.memory_limit) {
         known.push((LimitSource::GoMemLimit, growth.memory_limit, growth.runtime_bytes));
     }
     known

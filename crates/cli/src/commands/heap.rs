@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
 use leakscope_heap::graph::{Heap, How, ObjectId};
+use leakscope_heap::type_table;
 use leakscope_model::{Gap, PathStep};
 use leakscope_report::tables::{ObjectRow, SnapshotRow, Summary, TypeRow, WhyRow, summary, table, why};
 
@@ -20,9 +21,9 @@ pub(crate) fn run(question: &HeapQuestion) -> Result<u8> {
         HeapQuestion::Summary(about) => summarise(about),
         HeapQuestion::Types(args) => types(args),
         HeapQuestion::Find(args) => find(args),
-        HeapQuestion::List(args) => list(args, |heap, id| heap.objects.size(id)),
+        HeapQuestion::List(args) => list(args),
         HeapQuestion::Why(args) => why_alive(args),
-        HeapQuestion::Dominators(args) => list(args, retained),
+        HeapQuestion::Dominators(args) => dominators(args),
     }
 }
 
@@ -44,7 +45,7 @@ fn summarise(about: &AboutHeap) -> Result<u8> {
         bytes: live.bytes + garbage.bytes,
         reachable_objects: live.objects,
         reachable_bytes: live.bytes,
-        typed_bytes: typed.sum(),
+        typed_bytes: type_table::coverage(heap).typed.bytes,
         goroutines: heap.goroutines.len() as u64,
         snapshot: SnapshotRow {
             mode: moment.mode.clone(),
@@ -59,28 +60,16 @@ fn summarise(about: &AboutHeap) -> Result<u8> {
     Ok(NOTHING)
 }
 
-/// Retained bytes of a type are of all its objects together: for the rows that are shown, one walk over the heap each.
 fn types(args: &TypesArgs) -> Result<u8> {
     let (OneMoment { moment, .. }, gaps) = open(&args.about)?;
-    let heap = &moment.heap;
-    let mut by_type: BTreeMap<&str, (Vec<ObjectId>, u64, How)> = BTreeMap::new();
-    for object in heap.objects.iter() {
-        let row = by_type.entry(type_name(heap, object.id)).or_insert((Vec::new(), 0, How::Header));
-        row.0.push(object.id);
-        row.1 += object.size;
-        row.2 = row.2.max(how(heap, object.id));
-    }
-    let mut rows: Vec<_> = by_type.into_iter().collect();
-    rows.sort_by_key(|(name, (_, bytes, _))| (std::cmp::Reverse(*bytes), *name));
+    let rows = type_table::types(&moment.heap).into_iter().take(args.limit);
     let rows: Vec<TypeRow> = rows
-        .into_iter()
-        .take(args.limit)
-        .map(|(name, (ids, bytes, how))| TypeRow {
-            ty: name.to_owned(),
-            objects: ids.len() as u64,
-            bytes,
-            retained_bytes: heap.retained_by(&ids, &[]).bytes,
-            how: how_word(how),
+        .map(|row| TypeRow {
+            ty: row.name.to_string(),
+            objects: row.live.objects,
+            bytes: row.live.bytes,
+            retained_bytes: row.retained,
+            how: how_word(row.how),
         })
         .collect();
     show(&args.about, &rows, &gaps)
@@ -95,14 +84,22 @@ fn find(args: &FindArgs) -> Result<u8> {
     show(&args.about, &rows, &gaps)
 }
 
-/// The objects with the most of what `measure` tells.
-fn list(args: &ListArgs, measure: fn(&Heap, ObjectId) -> u64) -> Result<u8> {
+/// The largest objects by their own bytes.
+fn list(args: &ListArgs) -> Result<u8> {
     let (OneMoment { moment, .. }, gaps) = open(&args.about)?;
     let heap = &moment.heap;
-    let large = heap.objects.iter().filter(|object| object.size >= args.min);
+    let large = heap.objects.iter().filter(|object| object.size >= args.min.max(1));
     let mut ids: Vec<ObjectId> = large.map(|object| object.id).collect();
-    ids.sort_by_key(|id| (std::cmp::Reverse(measure(heap, *id)), *id));
+    ids.sort_by_key(|id| (std::cmp::Reverse(heap.objects.size(*id)), *id));
     let rows: Vec<ObjectRow> = ids.into_iter().take(args.limit).map(|id| object_row(heap, id)).collect();
+    show(&args.about, &rows, &gaps)
+}
+
+fn dominators(args: &ListArgs) -> Result<u8> {
+    let (OneMoment { moment, .. }, gaps) = open(&args.about)?;
+    let heap = &moment.heap;
+    let rows = type_table::list(heap, args.min).into_iter().take(args.limit);
+    let rows: Vec<ObjectRow> = rows.map(|id| object_row(heap, id)).collect();
     show(&args.about, &rows, &gaps)
 }
 
@@ -143,14 +140,11 @@ fn show<R: leakscope_report::tables::Row>(about: &AboutHeap, rows: &[R], gaps: &
     Ok(NOTHING)
 }
 
-/// Objects of the type, with or without package path and star: `*user.OrderCache` names `example.com/user.OrderCache`.
-fn of_type(heap: &Heap, name: &str) -> Result<Vec<ObjectId>> {
-    let wanted = name.trim_start_matches('*');
-    let is_it = |full: &str| full == wanted || full.rsplit('/').next() == Some(wanted);
-    let ids: Vec<ObjectId> =
-        heap.objects.iter().map(|object| object.id).filter(|id| is_it(type_name(heap, *id))).collect();
+/// The reachable objects of the type that `pattern` means; having none is said with what to do.
+fn of_type(heap: &Heap, pattern: &str) -> Result<Vec<ObjectId>> {
+    let ids = type_table::find(heap, pattern);
     if ids.is_empty() {
-        bail!("no object of type {wanted} in this heap; `leakscope heap types` lists what there is");
+        bail!("no reachable object is of type {pattern}; `leakscope heap types` lists what there is");
     }
     Ok(ids)
 }
@@ -160,21 +154,13 @@ fn object_row(heap: &Heap, id: ObjectId) -> ObjectRow {
         addr: heap.objects.addr(id).to_string(),
         ty: type_name(heap, id).to_owned(),
         size: heap.objects.size(id),
-        retained_bytes: retained(heap, id),
+        retained_bytes: heap.retained_of(id),
     }
-}
-
-fn retained(heap: &Heap, id: ObjectId) -> u64 {
-    heap.retained.get(id.0 as usize).copied().unwrap_or(0)
 }
 
 fn type_name(heap: &Heap, id: ObjectId) -> &str {
     let shape = heap.shape_of.get(id.0 as usize).and_then(|shape| heap.shapes.get(shape.0 as usize));
     shape.map_or("unknown", |shape| &shape.name)
-}
-
-fn how(heap: &Heap, id: ObjectId) -> How {
-    heap.how_of.get(id.0 as usize).copied().unwrap_or(How::None)
 }
 
 /// As the contract of `heap types` spells it.
