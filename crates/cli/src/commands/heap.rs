@@ -38,8 +38,6 @@ fn summarise(about: &AboutHeap) -> Result<u8> {
     let (OneMoment { moment, .. }, gaps) = open(about)?;
     let heap = &moment.heap;
     let (live, garbage) = (heap.live(), heap.garbage());
-    let typed =
-        heap.objects.iter().filter(|object| how(heap, object.id) != How::None).map(|object| object.size);
     let answer = Summary {
         objects: live.objects + garbage.objects,
         bytes: live.bytes + garbage.bytes,
