@@ -14,6 +14,8 @@ mod integers;
 pub mod layout;
 pub mod module_search;
 pub mod moduledata;
+#[cfg(test)]
+mod moduledata_tests;
 pub mod names;
 pub mod pclntab;
 pub mod runtime;

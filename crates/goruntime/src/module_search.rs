@@ -96,3 +96,71 @@ fn module_at(at: Addr, word: &impl Fn(usize) -> u64) -> FoundModule {
     });
     FoundModule { at, pc_header, text, etext, function_data }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use leakscope_target::Image;
+    use proptest::prelude::*;
+
+    const BASE: u64 = 0x60_0000;
+
+    /// A pclntab head at `BASE`, and behind it, at 0x100, the words of a `moduledata` that points at it.
+    fn image() -> Vec<u64> {
+        let mut words = vec![0; 128];
+        words[1] = 7; // nfunc
+        words[4] = 72; // funcnameOffset
+        words[8] = 0x80; // pclnOffset
+        let module = &mut words[32..];
+        module[..4].copy_from_slice(&[BASE, BASE + 72, 30, 30]);
+        module[13] = BASE + 0x80;
+        module[17..19].copy_from_slice(&[8, 8]);
+        module[22..24].copy_from_slice(&[0x40_1000, 0x50_0000]);
+        module[39..41].copy_from_slice(&[0x51_0000, 0x52_0000]);
+        words
+    }
+
+    fn search_in(words: &[u64]) -> Vec<FoundModule> {
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let len = bytes.len() as u64;
+        search(&Image::new(Addr::new(BASE), bytes), &[(Addr::new(BASE), len)])
+    }
+
+    #[test]
+    fn a_module_that_points_at_its_pclntab_twice_is_found() {
+        let found = search_in(&image());
+        let [module] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!((module.at, module.text), (Addr::new(BASE + 0x100), Addr::new(0x40_1000)));
+        assert_eq!(module.function_data, Some((Addr::new(0x51_0000), Addr::new(0x52_0000))));
+    }
+
+    #[test]
+    fn lengths_where_addresses_stood_move_the_place_of_function_data() {
+        let mut words = image();
+        words[32 + 39..][..5].copy_from_slice(&[0x900, 0x40, 0x80, 0x51_0000, 0x53_0000]);
+        assert_eq!(search_in(&words)[0].function_data, Some((Addr::new(0x51_0000), Addr::new(0x53_0000))));
+    }
+
+    #[test]
+    fn one_pointer_that_does_not_agree_is_no_module() {
+        for word in [0, 1, 3, 13, 18] {
+            let mut words = image();
+            words[32 + word] += 8;
+            assert_eq!(search_in(&words), [], "word {word}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_memory_panics(patches: Vec<(u8, u64)>, start: u64, len: u64) {
+            let mut words = image();
+            for (at, word) in patches {
+                words[usize::from(at) % 128] = word;
+            }
+            let _ = search_in(&words);
+            let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+            let near = Addr::new(BASE.wrapping_add(start % 0x400));
+            let _ = search(&Image::new(Addr::new(BASE), bytes), &[(near, len % 0x1000)]);
+        }
+    }
+}

@@ -164,6 +164,9 @@ impl Masks<'_> {
 
     fn kept(&self, at: Addr, bits: u64, path: &'static str) -> Result<Bitmap<'static>, RuntimeError> {
         let len = bits.div_ceil(8);
+        if len == 0 {
+            return Ok(Bitmap::default());
+        }
         if len > MAX_MASK {
             return Err(sanity(path, at, format!("a mask of {bits} bits is longer than any program's")));
         }

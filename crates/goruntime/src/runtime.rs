@@ -186,7 +186,7 @@ fn through_memory<'b>(elf: &ElfImage<'b>, bias: Bias, modules: &[ModuleData]) ->
     let module = modules.first()?;
     let bytes = elf.bytes_at(module.pc_header.unrelocate(bias))?;
     let header = PcHeader::parse(bytes).ok()?;
-    Some(FuncTable::new(header, module.text_layout(bias), elf))
+    Some(FuncTable::new(header, module.text_layout(bias), elf.segments()))
 }
 
 fn read_names(

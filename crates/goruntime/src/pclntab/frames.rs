@@ -13,7 +13,7 @@ use crate::integers::{c_str_at, i32_at, u8_at, u32_at};
 /// Bytes of `runtime.inlinedCall`.
 const INLINED_CALL: usize = 16;
 /// Deeper inlining than the compiler ever does; a tree that goes on is a circle.
-const MAX_INLINED: usize = 1000;
+const MAX_INLINED: usize = 256;
 /// Program counters whose frames are remembered; beyond it each is decoded anew.
 const MAX_REMEMBERED: usize = 1 << 18;
 

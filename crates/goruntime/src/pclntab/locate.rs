@@ -22,7 +22,7 @@ impl<'b> FuncTable<'b> {
             Some(found) => found,
             None => through_sections(elf)?,
         };
-        Ok(FuncTable::new(PcHeader::parse(bytes)?, place, elf))
+        Ok(FuncTable::new(PcHeader::parse(bytes)?, place, elf.segments()))
     }
 }
 

@@ -9,6 +9,8 @@ mod header;
 mod locate;
 mod pcvalue;
 mod stackmap;
+#[cfg(test)]
+mod table_tests;
 mod text_layout;
 
 pub use func::{Func, FuncFlags, FuncKind};
@@ -21,7 +23,7 @@ use std::sync::{OnceLock, RwLock};
 
 use leakscope_model::{Frame, LinkAddr};
 
-use crate::elf::{ElfImage, Segment};
+use crate::elf::Segment;
 use frames::Names;
 use func::SpecialIds;
 use header::PcHeader as Header;
@@ -43,12 +45,13 @@ pub struct FuncTable<'b> {
 }
 
 impl<'b> FuncTable<'b> {
-    /// A table with its parts: the parsed header and where text and function data were linked.
-    pub fn new(header: Header<'b>, place: TextLayout, elf: &ElfImage<'b>) -> FuncTable<'b> {
+    /// A table with its parts: the parsed header, where text and function data were linked, and the segments of
+    /// the file that holds them.
+    pub fn new(header: Header<'b>, place: TextLayout, segments: &[Segment<'b>]) -> FuncTable<'b> {
         let mut table = FuncTable {
             header,
             place,
-            segments: elf.segments().to_vec(),
+            segments: segments.to_vec(),
             ids: SpecialIds::default(),
             by_name: OnceLock::new(),
             frames: RwLock::default(),
