@@ -1,6 +1,6 @@
 //! When the process runs out, if it goes on like this.
 
-use leakscope_model::{Finding, Forecast, LimitSource};
+use leakscope_model::{Confidence, Finding, Forecast, LimitSource};
 
 use crate::readings::OsFacts;
 
@@ -24,12 +24,12 @@ pub fn relative_error(members: f64) -> f64 {
     if members > 0.0 { (1.96 / members.sqrt()).min(0.95) } else { 0.95 }
 }
 
-/// The sum over the findings.
+/// The sum over the findings that are at least likely.
 pub fn growth_of(findings: &[Finding], window: Option<f64>) -> (f64, f64) {
     let window = window.unwrap_or(0.0);
-    let rate = findings.iter().map(|finding| finding.growth_bytes_per_s).sum();
-    let variance: f64 = findings
-        .iter()
+    let likely = || findings.iter().filter(|finding| finding.confidence >= Confidence::Likely);
+    let rate = likely().map(|finding| finding.growth_bytes_per_s).sum();
+    let variance: f64 = likely()
         .map(|finding| finding.growth_bytes_per_s * relative_error(finding.growth_objects_per_s * window))
         .map(|error| error * error)
         .sum();

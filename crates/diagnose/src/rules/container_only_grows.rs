@@ -12,7 +12,7 @@ pub(super) const RULE: Rule = Rule {
     explanation: "A map, slice, list or channel buffer that a package variable (or a goroutine that lives as long as the process) holds \
 keeps all that was ever put in, until somebody takes it out.\n\n\
 The rule looks for the topmost group of objects in such a container that becomes more over the window while those that were there before \
-stay. A bounded cache replaces: as many leave as come. A table that was filled at start-up does not grow. Soon after the start of a \
+stay. A bounded cache replaces: as many leave as come. A table that was filled at start-up does not grow. A sync.Pool is emptied by the collector. Soon after the start of a \
 process a cache that fills up looks the same as a leak; then the rule says `possible` and why.",
     remedy: "Bound it: evict by size or age, delete entries when their owner ends, or keep the data outside the process.",
     kind: FindingKind::Heap,
@@ -21,6 +21,9 @@ process a cache that fills up looks the same as a leak; then the rule says `poss
 
 /// The least growth in bytes, with all that hangs below, that is worth a word.
 const LEAST_BYTES: u64 = 64 << 10;
+
+/// The same for what was empty before: nothing tells yet whether anything ever leaves it.
+const LEAST_BYTES_FROM_NOTHING: u64 = 1 << 20;
 
 /// A process younger than this many windows may still be filling its caches.
 const WARM_UP_WINDOWS: f64 = 3.0;
@@ -37,7 +40,14 @@ fn judge(facts: &Facts) -> Vec<Suspicion> {
 }
 
 fn accuse(facts: &Facts, window: f64, index: usize, group: &Group) -> Option<Suspicion> {
-    if !is_kept_for_long(&group.path) || growth_below(facts, index) < LEAST_BYTES {
+    if !is_kept_for_long(&group.path) || is_pooled(&group.path) {
+        return None;
+    }
+    let least = match group.population().trend() {
+        Trend::FromNothing => LEAST_BYTES_FROM_NOTHING,
+        Trend::Grew | Trend::Still => LEAST_BYTES,
+    };
+    if growth_below(facts, index) < least {
         return None;
     }
     let young = facts.uptime.is_some_and(|uptime| uptime < window * (WARM_UP_WINDOWS + 1.0));
@@ -74,6 +84,14 @@ fn is_kept_for_long(path: &[PathStep]) -> bool {
         Via::Global => !root.name.starts_with("runtime.") && !root.name.starts_with("internal/runtime"),
         Via::Local | Via::Captured => true,
         _ => false,
+    })
+}
+
+/// Whether it lies in a `sync.Pool`: the collector empties those (`sync/pool.go`, `poolCleanup`).
+fn is_pooled(path: &[PathStep]) -> bool {
+    path.iter().any(|step| {
+        step.ty.trim_start_matches("[]").starts_with("sync.poolLocal")
+            || step.name.contains("poolLocalInternal")
     })
 }
 
@@ -132,6 +150,16 @@ mod tests {
         assert_eq!(judged(None, vec![sessions(100, 400, 100)]), [], "28 KiB in 20 s");
         let timers = group(&[(Via::Global, "runtime.allp", "")], 1000, 7000, 1000);
         assert_eq!(judged(None, vec![timers]), []);
+        let pooled = group(
+            &[
+                (Via::Global, "grpc.pool.local", "[]sync.poolLocal"),
+                (Via::Element, "[…].shared", "grpc.buffer"),
+            ],
+            1000,
+            7000,
+            1000,
+        );
+        assert_eq!(judged(None, vec![pooled]), []);
         let request = group(&[(Via::Stack, "main.handle", "")], 1000, 7000, 1000);
         assert_eq!(judged(None, vec![request]), []);
     }

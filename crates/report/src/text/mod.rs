@@ -88,7 +88,7 @@ fn forecast_line(page: &mut Page, forecast: &Forecast) {
     page.wrapped(
         "  ",
         &format!(
-            "At this growth {limit} ({}) is reached in {} (95 %: {} to {}).",
+            "At this growth {limit} ({}) is reached in {} (95%: {} to {}).",
             numbers::bytes(limit_bytes),
             numbers::seconds(seconds_to_limit),
             numbers::seconds(low),
