@@ -3,6 +3,9 @@
 mod containers;
 mod labels;
 mod parts;
+#[cfg(test)]
+mod tests;
+mod timers;
 mod words;
 
 use std::sync::{Arc, OnceLock};

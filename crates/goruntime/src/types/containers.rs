@@ -21,6 +21,9 @@ const GENERIC: [(&str, Role); 10] = [
 /// Fields of type `unsafe.Pointer` that hold an array of a known type.
 const HIDDEN_ARRAYS: [(&str, &str, &str); 2] =
     [("sync.Pool", "local", "sync.poolLocal"), ("sync.Pool", "victim", "sync.poolLocal")];
+/// Structs of the standard library that are interfaces by another name: their second word is the value.
+const INTERFACES: [(&str, &str, bool); 3] =
+    [("sync.eface", "val", true), ("runtime.eface", "data", true), ("runtime.iface", "data", false)];
 /// Wrappers that are one field as people see them.
 const WRAPPERS: [&str; 2] = ["sync.Map", "sync/atomic.Value"];
 
@@ -30,6 +33,7 @@ impl Types {
     /// Needs every type to be there. Runtime: internal/runtime/maps, runtime/map.go (to Go 1.23), runtime/chan.go,
     /// sync/atomic/type.go, internal/sync/hashtriemap.go.
     pub fn link_containers(&mut self) {
+        self.complete_timers();
         for (name, role) in GENERIC {
             self.set_role(self.by_name(name), role);
         }
@@ -44,6 +48,11 @@ impl Types {
         for (whole, field, elem) in HIDDEN_ARRAYS {
             if let (Some(whole), Some(elem)) = (self.by_name(whole), self.by_name(elem)) {
                 self.know(whole, field, Pointee::Many(elem));
+            }
+        }
+        for (whole, field, empty) in INTERFACES {
+            if let Some(whole) = self.by_name(whole) {
+                self.know(whole, field, Pointee::Dynamic { empty });
             }
         }
         for wrapper in WRAPPERS.into_iter().filter_map(|name| self.by_name(name)).collect::<Vec<_>>() {

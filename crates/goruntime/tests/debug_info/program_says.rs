@@ -2,7 +2,7 @@
 
 use crate::zoo::{BUILDS, Zoo, address, number};
 use leakscope_goruntime::pclntab::FuncTable;
-use leakscope_goruntime::{DebugInfo, ElfImage, Kind, Piece, TypeId};
+use leakscope_goruntime::{DebugInfo, ElfImage, Kind, Piece, Pointee, TypeId};
 use leakscope_model::{Addr, Via};
 
 fn each_build(check: impl Fn(&str, &Zoo, &ElfImage<'_>, &DebugInfo<'_>)) {
@@ -164,5 +164,17 @@ fn keys_and_elements_of_maps_say_which_they_are() {
         let by =
             |via| words.iter().filter(|word| word.label.via == via && &*word.label.name == "[…]").count();
         assert_eq!((by(Via::Key), by(Via::Value)), (8, 8), "{build}: {words:?}");
+    });
+}
+
+#[test]
+fn what_a_timer_will_call_is_found_behind_its_public_fields() {
+    each_build(|build, zoo, _, debug| {
+        let pointer = debug.types.get(type_named(debug, "*time.Timer")).unwrap();
+        let Kind::Pointer { elem } = pointer.kind else { panic!("{pointer:?}") };
+        assert_eq!(&*debug.types.get(elem).unwrap().name, "time.Timer", "{build}");
+        let offset = number(&zoo.said("timer")[0][0]);
+        assert_eq!(debug.types.pointee_at(elem, offset), Some(Pointee::Dynamic { empty: true }), "{build}");
+        assert!(debug.types.label_at(elem, offset).unwrap().name.ends_with(".arg"), "{build}");
     });
 }
