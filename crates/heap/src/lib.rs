@@ -22,6 +22,7 @@ mod gather;
 mod goroutine_records;
 mod goroutines;
 pub mod graph;
+pub mod graph_file;
 #[cfg(test)]
 mod graph_of_numbers;
 pub mod groups;
