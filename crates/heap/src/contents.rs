@@ -89,7 +89,7 @@ fn pieces(spans: &[SpanRow]) -> Vec<Piece> {
             continue;
         }
         let bytes = span.read_bytes();
-        let step = if span.slots == 1 { PIECE } else { bytes };
+        let step = if is_large(span) { PIECE } else { bytes };
         let mut offset = 0;
         while offset < bytes {
             let len = step.min(bytes - offset);
@@ -98,6 +98,12 @@ fn pieces(spans: &[SpanRow]) -> Vec<Piece> {
         }
     }
     pieces
+}
+
+/// Whether a span with pointers is one large object, whose type stands in the span; a span of one slot of a size
+/// class has a header.
+fn is_large(span: &SpanRow) -> bool {
+    span.slots == 1 && span.header == 0
 }
 
 /// The large object whose pieces are coming.
@@ -128,7 +134,7 @@ impl Scanner<'_, '_, '_> {
     fn piece(&mut self, span: &SpanRow, offset: u64, bytes: &[u8]) -> Result<(), HeapError> {
         self.edge_count()?;
         let words = Words(bytes.as_chunks::<WORD>().0);
-        if span.slots == 1 {
+        if is_large(span) {
             self.large_piece(span, offset, words)
         } else if let Some(map) = self.input.bits.map_in_span(span.span_bytes(), span.slot_size) {
             self.small_span(span, (map / 8) as usize, words);

@@ -1,0 +1,200 @@
+//! What we read of a process, against what its runtime says of itself: the dump of `debug.WriteHeapDump`, the text
+//! of `runtime.Stack`, `runtime.MemStats`.
+#![allow(missing_docs, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test: anything unexpected is to end it"
+)]
+
+mod heapdump;
+mod oracle;
+mod stack_text;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use heapdump::HeapDump;
+use leakscope_goruntime::Runtime;
+use leakscope_heap::{ObjectId, RootOrigin, Scan};
+use leakscope_model::Addr;
+use leakscope_target::{LiveProcess, Mode, Snapshot, SnapshotOptions, TargetMemory};
+use oracle::Oracle;
+
+/// The releases that must pass; each is a fixture.
+const RELEASES: [&str; 2] = ["1.24.3", "1.26.6"];
+
+struct Case {
+    name: String,
+    oracle: Oracle,
+    dump: HeapDump,
+    scan: Scan,
+    /// Pointer words that the runtime has written since the dump: the scheduler does not stand still.
+    changed: BTreeSet<u64>,
+}
+
+fn cases() -> Vec<Case> {
+    let collected: (&str, &[&str]) = ("collected", &[]);
+    let littered: (&str, &[&str]) =
+        ("littered", &["-gc=false", "-goroutines=500", "-sample-rate=1", "-scale=3"]);
+    let both = RELEASES.iter().flat_map(|release| [(release, collected), (release, littered)]);
+    both.map(|(release, (name, arguments))| case(release, name, arguments)).collect()
+}
+
+fn case(release: &str, name: &str, arguments: &[&str]) -> Case {
+    let oracle = Oracle::start(release, arguments);
+    let dump = HeapDump::read(&oracle.dump_file());
+    let process = LiveProcess::open(oracle.pid()).unwrap();
+    let executable = process.executable().unwrap();
+    let options = SnapshotOptions { mode: Mode::Stop, max_pause: Duration::from_secs(5) };
+    let snapshot = Snapshot::take(&process, None, options).unwrap();
+    let runtime = Runtime::identify(&executable, &snapshot, snapshot.mappings()).unwrap();
+    let scan =
+        leakscope_heap::scan(&snapshot, snapshot.mappings(), snapshot.threads(), &runtime, None).unwrap();
+    let changed = changed_words(&snapshot, &dump);
+    assert!(changed.len() < 20, "{} words changed since the dump of go{release}", changed.len());
+    Case { name: format!("{name} go{release}"), oracle, dump, scan, changed }
+}
+
+fn changed_words(memory: &dyn TargetMemory, dump: &HeapDump) -> BTreeSet<u64> {
+    let mut changed = BTreeSet::new();
+    for object in &dump.objects {
+        let mut now = vec![0; object.size as usize];
+        memory.read_exact(Addr::new(object.addr), &mut now).unwrap();
+        for &offset in &object.pointers {
+            let word = offset as usize..offset as usize + 8;
+            if now[word.clone()] != dump.content(object)[word] {
+                changed.insert(object.addr + u64::from(offset));
+            }
+        }
+    }
+    changed
+}
+
+#[test]
+fn every_object_and_pointer_is_that_of_the_heap_dump() {
+    for case in cases() {
+        assert_eq!(case.scan.gaps, [], "{}", case.name);
+        same_objects(&case);
+        same_pointers(&case);
+    }
+}
+
+fn same_objects(case: &Case) {
+    let objects = &case.scan.objects;
+    let ours: Vec<(u64, u64)> = objects
+        .iter()
+        .map(|object| (object.addr.get() - objects.span_of(object.id).unwrap().header, object.size))
+        .collect();
+    let theirs: Vec<(u64, u64)> = case.dump.objects.iter().map(|object| (object.addr, object.size)).collect();
+    let only_ours = ours.iter().filter(|object| theirs.binary_search(object).is_err()).count();
+    let only_theirs = theirs.iter().filter(|object| ours.binary_search(object).is_err()).count();
+    assert_eq!((only_ours, only_theirs), (0, 0), "{}: objects of {}", case.name, theirs.len());
+    assert_eq!(u64::from(objects.len()), case.oracle.ready.of("heap_objects"), "{}", case.name);
+    let bytes: u64 = ours.iter().map(|&(_, size)| size).sum();
+    assert_eq!(bytes, case.oracle.ready.of("heap_alloc"), "{}", case.name);
+}
+
+fn same_pointers(case: &Case) {
+    let (scan, dump) = (&case.scan, &case.dump);
+    let interior: BTreeMap<u32, u64> = scan.edges.interior.iter().copied().collect();
+    let mut pointers = 0;
+    for (object, record) in scan.objects.iter().zip(&dump.objects) {
+        let header = object.addr.get() - record.addr;
+        let expected: Vec<(u64, u64)> = record
+            .pointers
+            .iter()
+            .zip(dump.targets(record))
+            .filter(|&(&offset, target)| {
+                dump.object_at(target).is_some() && !case.changed.contains(&(record.addr + u64::from(offset)))
+            })
+            .map(|(&offset, target)| (u64::from(offset) - header, target))
+            .collect();
+        let found: Vec<(u64, u64)> = edges_of(scan, object.id)
+            .map(|edge| {
+                let target = scan.objects.addr(scan.edges.targets[edge]).get();
+                let inside = interior.get(&(edge as u32)).copied().unwrap_or(0);
+                (u64::from(scan.edges.words[edge]) * 8, target + inside)
+            })
+            .filter(|(offset, _)| !case.changed.contains(&(object.addr.get() + offset)))
+            .collect();
+        assert_eq!(found, expected, "{}: pointers of {:#x}", case.name, record.addr);
+        pointers += expected.len();
+    }
+    assert_eq!(interior.len(), scan.edges.interior.len(), "{}: one offset an edge", case.name);
+    assert!(pointers > 50_000, "{}: only {pointers} pointers", case.name);
+}
+
+fn edges_of(scan: &Scan, object: ObjectId) -> std::ops::Range<usize> {
+    let starts = &scan.edges.starts;
+    starts[object.0 as usize] as usize..starts[object.0 as usize + 1] as usize
+}
+
+#[test]
+fn goroutines_are_those_of_the_traceback() {
+    for case in cases() {
+        let expected = stack_text::parse(&case.oracle.stacks());
+        let ours: Vec<_> = case.scan.goroutines.iter().filter(|goroutine| !goroutine.system).collect();
+        let ids: Vec<u64> = ours.iter().map(|goroutine| goroutine.id).collect();
+        assert_eq!(ids, case.oracle.goroutine_ids(), "{}", case.name);
+        for goroutine in ours.into_iter().filter(|goroutine| goroutine.id != 1) {
+            let theirs = &expected[&goroutine.id];
+            let state = goroutine.wait.clone().unwrap_or_else(|| goroutine.status.clone());
+            assert_eq!(state, theirs.state, "{}: goroutine {}", case.name, goroutine.id);
+            let shown = goroutine.stack.iter().filter(|frame| !frame.is_runtime());
+            let frames: Vec<String> =
+                shown.map(|frame| format!("{} {}:{}", frame.function, frame.file, frame.line)).collect();
+            assert_eq!(frames, theirs.frames, "{}: goroutine {}", case.name, goroutine.id);
+            let created = goroutine.created_by.as_ref().unwrap();
+            let created = format!("{} {}:{}", created.function, created.file, created.line);
+            assert_eq!(created, theirs.created_by, "{}: goroutine {}", case.name, goroutine.id);
+        }
+    }
+}
+
+#[test]
+fn live_words_of_stacks_are_those_of_the_heap_dump() {
+    for case in cases() {
+        let mut slots: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
+        for root in &case.scan.roots {
+            if let RootOrigin::Frame { goroutine, .. } = root.origin {
+                let id = case.scan.goroutines[goroutine as usize].id;
+                assert!(!root.conservative || id == 1, "{}: goroutine {id} at {}", case.name, root.slot);
+                slots.entry(id).or_default().insert(root.slot.get());
+            }
+        }
+        let mut checked = 0;
+        for goroutine in case.dump.goroutines.iter().filter(|goroutine| goroutine.id != 1) {
+            for frame in &goroutine.frames {
+                for (offset, target) in frame.memory.pointers.iter().zip(case.dump.targets(&frame.memory)) {
+                    if case.dump.object_at(target).is_some() {
+                        let slot = frame.memory.addr + u64::from(*offset);
+                        let known = slots.get(&goroutine.id).is_some_and(|slots| slots.contains(&slot));
+                        assert!(known, "{}: {slot:#x} in {}", case.name, frame.function);
+                        checked += 1;
+                    }
+                }
+            }
+        }
+        assert!(checked > 200, "{}: only {checked} words", case.name);
+    }
+}
+
+/// After a collection and with none since, the collector has reached every object but those allocated afterwards.
+#[test]
+fn what_the_collector_kept_is_reached_from_our_roots() {
+    for release in RELEASES {
+        let case = case(release, "collected", &[]);
+        let mut reached = vec![false; case.scan.objects.len() as usize];
+        let mut pending: Vec<ObjectId> = case.scan.roots.iter().map(|root| root.target).collect();
+        while let Some(object) = pending.pop() {
+            if !std::mem::replace(&mut reached[object.0 as usize], true) {
+                pending.extend(edges_of(&case.scan, object).map(|edge| case.scan.edges.targets[edge]));
+            }
+        }
+        let missed: Vec<_> =
+            case.scan.objects.iter().filter(|object| !reached[object.id.0 as usize]).collect();
+        assert!(missed.len() < 40, "{}: {} objects, first {:?}", case.name, missed.len(), missed.first());
+    }
+}
