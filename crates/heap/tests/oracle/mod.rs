@@ -34,7 +34,12 @@ pub(crate) struct Oracle {
 impl Oracle {
     /// Starts the oracle built with Go `version`, such as `1.26.6`, and waits until it stands still.
     pub(crate) fn start(version: &str, arguments: &[&str]) -> Oracle {
-        let program = fixture(&format!("oracle-go{version}"));
+        Oracle::start_build(&format!("oracle-go{version}"), arguments)
+    }
+
+    /// Starts the build of that name, such as `oracle-pie-go1.26.6`, and waits until it stands still.
+    pub(crate) fn start_build(name: &str, arguments: &[&str]) -> Oracle {
+        let program = fixture(name);
         let folder = tempfile::tempdir().unwrap();
         let mut process = Command::new(&program)
             .arg("-dir")
