@@ -173,6 +173,18 @@ impl<'b> ElfImage<'b> {
         })
     }
 
+    /// What the dynamic loader is told (`PT_DYNAMIC`): pairs of a tag and a value, eight bytes each.
+    pub fn dynamic_entries(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        let endian = self.file.endian();
+        let headers = self.file.elf_program_headers().iter();
+        let dynamic = headers.filter(move |header| header.p_type(endian) == elf::PT_DYNAMIC);
+        let bytes = dynamic.filter_map(move |header| header.data(endian, self.file.data()).ok());
+        let word = |bytes: &[u8], at| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
+        bytes
+            .flat_map(|bytes| bytes.chunks_exact(16))
+            .filter_map(move |entry| Some((word(entry, 0)?, word(entry, 8)?)))
+    }
+
     /// Bytes and alignment of the variables that each thread has of its own (`PT_TLS`); `None` where there are
     /// none of them.
     pub fn thread_storage(&self) -> Option<(u64, u64)> {

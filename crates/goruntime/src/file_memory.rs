@@ -9,6 +9,9 @@ use crate::integers::{u32_at, u64_at};
 
 /// Bytes of `Elf64_Rela`.
 const RELA: usize = 24;
+/// Where the relocations stand, and how many bytes they take.
+const DT_RELA: u64 = 7;
+const DT_RELASZ: u64 = 8;
 /// `R_X86_64_RELATIVE`.
 const RELATIVE_AMD64: u32 = 8;
 /// `R_AARCH64_RELATIVE`.
@@ -29,14 +32,14 @@ impl<'b> FileMemory<'b> {
             Arch::Amd64 => RELATIVE_AMD64,
             Arch::Arm64 => RELATIVE_ARM64,
         };
-        let mut relocations = Vec::new();
-        // Go's own linker says `.rela`, those of the system `.rela.dyn`.
-        for section in [".rela", ".rela.dyn"] {
-            let Some(records) = elf.section(section) else { continue };
-            for record in records.chunks_exact(RELA).filter(|record| u32_at(record, 8) == Some(relative)) {
-                relocations.extend(u64_at(record, 0).zip(u64_at(record, 16)));
-            }
-        }
+        let tagged = |wanted| elf.dynamic_entries().find(|(tag, _)| *tag == wanted).map(|(_, value)| value);
+        let records = tagged(DT_RELA)
+            .zip(tagged(DT_RELASZ))
+            .and_then(|(addr, size)| elf.read(LinkAddr::new(addr), usize::try_from(size).ok()?));
+        let records = records.unwrap_or_default().chunks_exact(RELA);
+        let records = records.filter(|record| u32_at(record, 8) == Some(relative));
+        let mut relocations: Vec<(u64, u64)> =
+            records.filter_map(|record| u64_at(record, 0).zip(u64_at(record, 16))).collect();
         relocations.sort_unstable();
         FileMemory { segments: elf.segments().to_vec(), relocations }
     }

@@ -8,7 +8,7 @@
 
 mod support;
 
-use leakscope_goruntime::{ElfImage, FuncKind, FuncTable, PcData, gadgets};
+use leakscope_goruntime::{BuildInfo, ElfImage, FuncKind, FuncTable, PcData, gadgets};
 use leakscope_model::{Frame, LinkAddr};
 use support::{Program, RELEASES, address, bytes_of};
 
@@ -99,8 +99,9 @@ fn entries_are_where_the_program_says() {
 
 #[test]
 fn every_function_symbol_is_in_the_table() {
-    for go in RELEASES {
-        let bytes = bytes_of(&format!("symbols-go{go}"));
+    let arm64 = ["symbols-arm64-go1.21.13", "symbols-arm64-go1.26.6"].map(str::to_owned);
+    for file in RELEASES.map(|go| format!("symbols-go{go}")).into_iter().chain(arm64) {
+        let bytes = bytes_of(&file);
         let elf = ElfImage::parse(&bytes).unwrap();
         let table = FuncTable::locate(&elf).unwrap();
         let symbols: std::collections::BTreeMap<_, _> = elf
@@ -114,11 +115,11 @@ fn every_function_symbol_is_in_the_table() {
             let name = func.name.replace('·', ".");
             let names = [name.clone(), format!("{name}.abi0"), format!("{name}.abiinternal")];
             let size = names.iter().find_map(|name| symbols.get(&(func.entry, name)));
-            let size = *size.unwrap_or_else(|| panic!("go{go}: no symbol {} at {}", func.name, func.entry));
-            assert!(func.entry.get() + size <= func.end.get(), "go{go}: {} ends before its code", func.name);
+            let size = *size.unwrap_or_else(|| panic!("{file}: no symbol {} at {}", func.name, func.entry));
+            assert!(func.entry.get() + size <= func.end.get(), "{file}: {} ends before its code", func.name);
             found += 1;
         }
-        assert!(found > 1500 && found + 20 > table.len(), "go{go}: {found} of {}", table.len());
+        assert!(found > 1500 && found + 20 > table.len(), "{file}: {found} of {}", table.len());
     }
 }
 
@@ -200,6 +201,30 @@ fn a_stripped_file_has_the_same_gadgets_as_its_unstripped_twin() {
             .map(|name| gadgets(&bytes_of(&format!("{name}-go{go}")), &[]).unwrap());
         assert_eq!(both[0], both[1], "go{go}");
     }
+}
+
+#[test]
+fn a_file_without_section_headers_loses_nothing() {
+    for file in ["symbols-go1.21.13", "symbols-go1.27.3", "symbols-pie-go1.24.3", "symbols-cgo-pie-go1.26.6"]
+    {
+        let whole = bytes_of(file);
+        let mut bare = whole.clone();
+        bare[0x28..0x30].fill(0); // e_shoff
+        bare[0x3c..0x40].fill(0); // e_shnum, e_shstrndx
+        let (whole, bare) = (ElfImage::parse(&whole).unwrap(), ElfImage::parse(&bare).unwrap());
+        assert_eq!(bare.section_range(".gopclntab"), None, "{file}");
+        let tables = [&whole, &bare]
+            .map(|elf| FuncTable::locate(elf).unwrap_or_else(|error| panic!("{file}: {error}")));
+        assert_eq!(tables[0].place(), tables[1].place(), "{file}");
+        assert!(tables[0].functions().eq(tables[1].functions()), "{file}");
+        assert_eq!(BuildInfo::read(&whole), BuildInfo::read(&bare), "{file}");
+    }
+}
+
+#[test]
+fn an_architecture_without_gadgets_says_what_to_do_instead() {
+    let error = gadgets(&bytes_of("symbols-arm64-go1.26.6"), &[]).unwrap_err().to_string();
+    assert!(error.contains("--mode stop"), "{error}");
 }
 
 #[test]
