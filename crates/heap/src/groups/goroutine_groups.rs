@@ -28,7 +28,7 @@ pub struct GoroutineGroup {
     pub before_count: Option<usize>,
     /// The longest wait among them, in seconds.
     pub longest_wait: Option<f64>,
-    /// Objects that their frames point at, in order of address.
+    /// Objects that their frames outside the runtime point at, in order of address.
     pub held: Vec<ObjectId>,
     /// The same by the variable that holds them, the most bytes first.
     pub held_by: Vec<Held>,
@@ -86,8 +86,12 @@ fn held_by_group<'h>(heap: &'h Heap, groups: &BTreeMap<StackKey<'h>, Vec<usize>>
     for root in &heap.roots {
         let RootOrigin::Frame { goroutine, frame, name } = root.origin else { continue };
         let owner = heap.goroutines.get(goroutine as usize);
-        let function =
-            owner.and_then(|owner| owner.stack.get(frame as usize)).map_or("", |frame| &frame.function);
+        let frame = owner.and_then(|owner| owner.stack.get(frame as usize));
+        if frame.is_some_and(Frame::is_runtime) {
+            // Its own bookkeeping: the goroutine itself, the channel that it waits for.
+            continue;
+        }
+        let function = frame.map_or("", |frame| &frame.function);
         let name = name.and_then(|name| heap.names.get(name as usize));
         let group = group_of.get(goroutine as usize).copied().flatten();
         if let Some(held) = group.and_then(|group| held.get_mut(group)) {

@@ -66,10 +66,13 @@ pub(super) fn claim(
 }
 
 fn one(types: &Types, id: TypeId, offset: u64, class: SlotClass) -> Option<(Kind, Trust)> {
-    let &GoType { size, role, .. } = types.get(id)?;
+    let &GoType { size, role, ref name, .. } = types.get(id)?;
+    // The runtime's own functions know every map and channel by one type, which tells nothing of elements.
+    let generic = role != Role::Plain && !name.contains(['<', '[']);
     if offset == 0 && role == Role::ChanHeader && size <= class.capacity() {
         // The buffer follows in the same slot where elements have no pointers (runtime/chan.go, makechan).
-        return Some((Kind::Values { ty: id, repeated: false }, Trust::Exact));
+        let trust = if generic { Trust::Loose } else { Trust::Exact };
+        return Some((Kind::Values { ty: id, repeated: false }, trust));
     }
     if class.is_tiny() && size < class.slot_size && offset.saturating_add(size) <= class.slot_size {
         let loose = (Kind::Values { ty: id, repeated: false }, Trust::Loose);
@@ -78,7 +81,7 @@ fn one(types: &Types, id: TypeId, offset: u64, class: SlotClass) -> Option<(Kind
     if offset > 0 || size == 0 || size > class.capacity() || contradicts(types, id, class) {
         return None;
     }
-    let trust = if class.fits(size) { Trust::Exact } else { Trust::Loose };
+    let trust = if class.fits(size) && !generic { Trust::Exact } else { Trust::Loose };
     Some((Kind::Values { ty: id, repeated: false }, trust))
 }
 
