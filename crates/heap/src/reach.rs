@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn inside_a_phase_the_path_is_a_shortest_one() {
         let edges = edges(4, &[(0, 1), (1, 2), (2, 3), (0, 3)]);
-        let reached = reach(4, &edges, &roots(&[0]), &[0..1]);
+        let reached = reach(4, &edges, &roots(&[0]), &[0..1, 1..1]);
         assert_eq!(reached.by[3].unpack(), Reach::Edge(1), "the second edge of object 0");
         assert_eq!(edges.source(1), Some(ObjectId(0)));
         assert_eq!(edges.source(3), Some(ObjectId(2)));
