@@ -8,11 +8,10 @@
 #[allow(dead_code, reason = "each test file uses its part")]
 mod go_process;
 
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use go_process::{GoProcess, Load};
+use go_process::{GoProcess, Load, snapshot_example};
 
 /// Instants at which runs are killed.
 const KILLS: u64 = 120;
@@ -20,14 +19,6 @@ const KILLS: u64 = 120;
 const LATEST_US: u64 = 40_000;
 /// How long our watchdog may take to bury the dead.
 const BURIED_WITHIN: Duration = Duration::from_secs(2);
-
-/// `examples/snapshot.rs`, which cargo builds beside this test.
-fn example() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let path = test.parent().unwrap().parent().unwrap().join("examples/snapshot");
-    assert!(path.is_file(), "{} is missing: cargo build -p leakscope-target --examples", path.display());
-    path
-}
 
 /// The `n`-th instant: spread over the whole time, in no order (multiples of the golden ratio).
 fn instant(n: u64) -> Duration {
@@ -40,11 +31,11 @@ fn living(go: &GoProcess) -> Vec<(u32, char)> {
 
 #[test]
 fn a_run_killed_at_any_instant_leaves_nothing_behind() {
-    let mut go = GoProcess::start("pong-go1.26.6", &["-heap", "150"]);
+    let mut go = GoProcess::start("pong-go1.24.3", &["-heap", "150"]);
     let load = Load::start(&go.said("http"), 3);
     let mut zombies = 0;
     for n in 0..KILLS {
-        let mut run = Command::new(example())
+        let mut run = Command::new(snapshot_example())
             .args([&go.pid().to_string(), "fork", "5"])
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -216,3 +216,47 @@ fn what_cannot_be_looked_into_is_said() {
     drop(held);
     LiveProcess::open(go.pid()).unwrap();
 }
+
+#[test]
+fn a_process_that_its_user_stopped_stays_stopped() {
+    let go = GoProcess::start("pong-go1.26.6", &[]);
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(go.pid()).unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGSTOP).unwrap();
+    let stopped =
+        |go: &GoProcess| go.disturbed_threads().iter().filter(|line| line.contains("T (stopped)")).count();
+    std::thread::sleep(Duration::from_millis(50));
+    let before = stopped(&go);
+    assert!(before > 0);
+    let snapshot = snapshot(&go, Mode::Auto).unwrap();
+    assert_eq!(snapshot.facts().mode, Mode::Stop, "no thread of it may be sent anywhere");
+    drop(snapshot);
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(stopped(&go), before);
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGCONT).unwrap();
+    go.within(Duration::from_secs(1), GoProcess::disturbed_threads);
+}
+
+#[test]
+fn a_process_of_another_user_is_refused_with_the_way_out() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+    let nobody = 65534;
+    let go = GoProcess::start("pong-go1.26.6", &[]);
+    let owner = nix::unistd::geteuid();
+    let message = if owner.is_root() {
+        // Where nobody may reach it.
+        let folder =
+            tempfile::Builder::new().permissions(PermissionsExt::from_mode(0o755)).tempdir().unwrap();
+        let program = folder.path().join("snapshot");
+        std::fs::copy(go_process::snapshot_example(), &program).unwrap();
+        let mut command = std::process::Command::new(&program);
+        let output =
+            command.arg(go.pid().to_string()).current_dir("/").uid(nobody).gid(nobody).output().unwrap();
+        String::from_utf8(output.stderr).unwrap()
+    } else {
+        LiveProcess::open(1).unwrap_err().to_string()
+    };
+    assert!(message.starts_with("not allowed to attach to process"), "{message}");
+    assert!(message.contains("it runs as user id 0 and we as"), "{message}");
+    assert!(message.contains("sudo"), "{message}");
+}

@@ -131,6 +131,14 @@ pub(crate) fn fixture(name: &str) -> PathBuf {
     path
 }
 
+/// `examples/snapshot.rs`, which cargo builds beside this test.
+pub(crate) fn snapshot_example() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let path = test.parent().unwrap().parent().unwrap().join("examples/snapshot");
+    assert!(path.is_file(), "{} is missing: cargo build -p leakscope-target --examples", path.display());
+    path
+}
+
 /// Clients that ask a server all the time, by one kept connection each, and count what goes wrong.
 pub(crate) struct Load {
     stop: Arc<AtomicBool>,
