@@ -10,11 +10,15 @@ use crate::contents::{ScanInput, scan as scan_contents};
 use crate::error::HeapError;
 use crate::fields::{SliceHead, read_slot, read_words};
 use crate::goroutines::{self, GoroutineInput};
-use crate::graph::{Heap, MemStats, Objects, Scan};
+use crate::graph::{Heap, Objects, Scan};
+use crate::memstats;
 use crate::pointers::PointerBits;
 use crate::program::{Program, Ranges};
+use crate::queued_calls;
 use crate::roots::Roots;
+use crate::samples;
 use crate::spans::{self, Spans};
+use crate::specials::{SpecialKinds, list_all};
 use crate::type_masks::TypeMasks;
 
 /// More itabs than any program has.
@@ -49,7 +53,7 @@ pub fn scan(
     now: Option<u64>,
 ) -> Result<Scan, HeapError> {
     let mheap = runtime.variable("mheap_").map_err(HeapError::Runtime)?;
-    let Spans { rows, large_types, specials, heap_bytes, manual_bytes, mut gaps } =
+    let Spans { rows, large_types, specials, heap_bytes, mut gaps } =
         spans::read(memory, &runtime.layout, mheap)?;
     let (objects, refused) = Objects::new(rows)?;
     gaps.extend(refused.iter().map(|span| {
@@ -69,7 +73,11 @@ pub fn scan(
 
     let mut roots = Roots::new(&objects, &program);
     roots.add_globals(memory, runtime, &mut gaps);
+    let specials = list_all(memory, &SpecialKinds::of(&runtime.layout), &specials, &mut gaps);
     roots.add_specials(memory, &runtime.layout, &contents.edges, &specials, &mut gaps);
+    queued_calls::add(&mut roots, memory, runtime, &mut gaps);
+    let samples = samples::read(memory, runtime, &objects, &specials, &mut gaps);
+    drop(specials);
     let input = GoroutineInput { runtime, threads, now };
     let goroutines = goroutines::read(memory, &input, &mut roots, &mut gaps).unwrap_or_else(|err| {
         gaps.push(Gap::new("goroutines", format!("none could be read: {err}")));
@@ -78,7 +86,7 @@ pub fn scan(
     let _ = mappings;
     let Roots { roots, names, .. } = roots;
     let names = names.names;
-    let memstats = MemStats { heap_in_use: heap_bytes, stacks_in_use: manual_bytes, ..MemStats::default() };
+    let memstats = memstats::read(memory, runtime, heap_bytes, &mut gaps);
     Ok(Scan {
         edges: contents.edges,
         headers: contents.headers,
@@ -87,8 +95,8 @@ pub fn scan(
         roots,
         goroutines,
         names,
-        samples: Vec::new(),
-        stacks: Vec::new(),
+        samples: samples.objects,
+        stacks: samples.stacks,
         memstats,
         gaps,
         objects,

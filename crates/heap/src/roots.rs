@@ -14,7 +14,7 @@ use crate::error::HeapError;
 use crate::fields::word_at;
 use crate::graph::{Edges, ObjectId, Objects, Root, RootOrigin};
 use crate::program::Program;
-use crate::specials::{Special, SpecialKinds, list};
+use crate::specials::SpanSpecial;
 
 /// Globals are read in pieces of this many bytes.
 const PIECE: usize = 1 << 20;
@@ -141,47 +141,22 @@ impl<'a> Roots<'a> {
         memory: &dyn TargetMemory,
         layout: &Layout,
         edges: &Edges,
-        specials: &[(Addr, Addr)],
+        specials: &[SpanSpecial],
         gaps: &mut Vec<Gap>,
     ) {
-        let kinds = SpecialKinds::of(layout);
         let records = Records::of(layout);
-        for &(base, first) in specials {
-            match list(memory, &kinds, first) {
-                Ok(found) => {
-                    for special in found {
-                        self.add_special(memory, &kinds, &records, edges, base, special, gaps);
-                    }
-                }
-                Err(err) => gaps.push(Gap::new("heap", format!("specials of the span at {base}: {err}"))),
+        for special in specials {
+            let Some((name, bytes)) = special.kind.and_then(|name| Some((name, records.bytes(name)?))) else {
+                continue;
+            };
+            if let Err(err) = self.add_record(memory, name, special.at, records.head, bytes) {
+                gaps.push(Gap::new("heap", err.to_string()));
             }
-        }
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "one step of a walk; what it needs is all here")]
-    fn add_special(
-        &mut self,
-        memory: &dyn TargetMemory,
-        kinds: &SpecialKinds,
-        records: &Records,
-        edges: &Edges,
-        base: Addr,
-        special: Special,
-        gaps: &mut Vec<Gap>,
-    ) {
-        let Some((name, bytes)) =
-            kinds.name(special.kind).and_then(|name| Some((name, records.bytes(name)?)))
-        else {
-            return;
-        };
-        if let Err(err) = self.add_record(memory, name, special.at, records.head, bytes) {
-            gaps.push(Gap::new("heap", err.to_string()));
-        }
-        let inside = Addr::new(base.get().wrapping_add(special.offset));
-        if name == "finalizer"
-            && let Some((object, _)) = self.objects.find(inside)
-        {
-            self.add_reachable_from(edges, object, special.at);
+            if name == "finalizer"
+                && let Some((object, _)) = self.objects.find(special.inside)
+            {
+                self.add_reachable_from(edges, object, special.at);
+            }
         }
     }
 

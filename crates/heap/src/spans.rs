@@ -33,8 +33,6 @@ pub(crate) struct Spans {
     pub(crate) specials: Vec<(Addr, Addr)>,
     /// Bytes of in-use heap spans.
     pub(crate) heap_bytes: u64,
-    /// Bytes of manually managed spans: goroutine stacks and the collector's work buffers.
-    pub(crate) manual_bytes: u64,
     /// What could not be read.
     pub(crate) gaps: Vec<Gap>,
 }
@@ -76,9 +74,6 @@ fn all_spans(memory: &dyn TargetMemory, layout: &Layout, mheap: Addr) -> Result<
 
 fn sort_out(spans: &mut Spans, found: &mut Vec<Mspan>, fields: &MspanLayout, at: Addr, span: Mspan) {
     let bytes = span.pages.saturating_mul(PAGE_BYTES);
-    if span.state == fields.manual {
-        spans.manual_bytes = spans.manual_bytes.saturating_add(bytes);
-    }
     if span.state != fields.in_use {
         return;
     }
@@ -132,7 +127,6 @@ struct MspanLayout {
     /// Since Go 1.22, with the malloc header.
     large_type: Option<Slot>,
     in_use: u64,
-    manual: u64,
     bits: PointerBits,
 }
 
@@ -160,7 +154,6 @@ impl MspanLayout {
             specials: pointer(need(layout, "mspan.specials")?),
             large_type: layout.slot("mspan.largeType").map(pointer),
             in_use: state("mSpanInUse", 1),
-            manual: state("mSpanManual", 2),
             bits: PointerBits::of(layout),
         })
     }

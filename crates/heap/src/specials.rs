@@ -2,11 +2,12 @@
 //! cleanups, weak handles, profile samples.
 
 use leakscope_goruntime::{Layout, Slot};
-use leakscope_model::Addr;
+use leakscope_model::{Addr, Gap};
 use leakscope_target::TargetMemory;
 
 use crate::error::HeapError;
 use crate::fields::read_slot;
+use crate::page_cache::PageCache;
 
 /// More records than one span's list is believed to hold.
 const MAX_LIST: usize = 1 << 20;
@@ -70,6 +71,40 @@ impl SpecialKinds {
     pub(crate) fn number(&self, name: &str) -> Option<u64> {
         self.kinds.iter().find(|&&(_, known)| known == name).map(|&(number, _)| number)
     }
+}
+
+/// A record of a span.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SpanSpecial {
+    /// Where the record lies.
+    pub(crate) at: Addr,
+    /// The address it hangs on: an object or a byte in it.
+    pub(crate) inside: Addr,
+    /// What the runtime calls its kind; `None` for one that we do not know.
+    pub(crate) kind: Option<&'static str>,
+}
+
+/// The records of many spans, given as `(span base, first record)`. A list that cannot be read to its end leaves a
+/// gap.
+pub(crate) fn list_all(
+    memory: &dyn TargetMemory,
+    kinds: &SpecialKinds,
+    spans: &[(Addr, Addr)],
+    gaps: &mut Vec<Gap>,
+) -> Vec<SpanSpecial> {
+    let cache = PageCache::new(memory);
+    let mut all = Vec::new();
+    for &(base, first) in spans {
+        match list(&cache, kinds, first) {
+            Ok(found) => all.extend(found.iter().map(|special| SpanSpecial {
+                at: special.at,
+                inside: Addr::new(base.get().wrapping_add(special.offset)),
+                kind: kinds.name(special.kind),
+            })),
+            Err(err) => gaps.push(Gap::new("heap", format!("specials of the span at {base}: {err}"))),
+        }
+    }
+    all
 }
 
 /// The records that hang on `first`, which is nil for none. A list that does not end is an error.

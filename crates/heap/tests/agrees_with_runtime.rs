@@ -193,6 +193,44 @@ fn live_words_of_stacks_are_those_of_the_heap_dump() {
     }
 }
 
+#[test]
+fn samples_are_those_of_the_heap_dump() {
+    for case in &*CASES {
+        let (scan, dump) = (&case.scan, &case.dump);
+        let sites: BTreeMap<u64, &heapdump::Site> =
+            dump.sites.iter().map(|site| (site.bucket, site)).collect();
+        let theirs: BTreeMap<u64, u64> =
+            dump.samples.iter().map(|&(addr, bucket)| (dump.object_at(addr).unwrap().addr, bucket)).collect();
+        assert_eq!(scan.samples.len(), theirs.len(), "{}", case.name);
+        for &(object, stack) in &scan.samples {
+            let header = scan.objects.span_of(object).unwrap().header;
+            let slot = scan.objects.addr(object).get() - header;
+            let site = sites[&theirs[&slot]];
+            // The dump tells the line behind the innermost call (`dumpmemprof_callback` backs up from `i > 0`).
+            let ours = scan.stacks[stack as usize].iter().skip(1);
+            let lines: Vec<String> = ours.map(|frame| format!("{}:{}", frame.file, frame.line)).collect();
+            let expected: Vec<String> =
+                site.stack.iter().skip(1).map(|(_, file, line)| format!("{file}:{line}")).collect();
+            assert_eq!(lines, expected, "{}: sample {slot:#x}", case.name);
+        }
+    }
+}
+
+#[test]
+fn figures_are_those_of_memstats() {
+    for case in &*CASES {
+        let (figures, ready) = (&case.scan.memstats, &case.oracle.ready);
+        assert_eq!(figures.heap_in_use, ready.of("heap_inuse"), "{}", case.name);
+        assert_eq!(figures.stacks_in_use, ready.of("stack_inuse"), "{}", case.name);
+        assert_eq!(figures.collections, ready.of("num_gc"), "{}", case.name);
+        let heap = figures.heap_in_use + figures.heap_idle + figures.heap_released;
+        assert_eq!(heap, ready.of("heap_sys"), "{}", case.name);
+        assert_eq!(figures.gc_phase, 0, "{}", case.name);
+        assert_eq!(figures.memory_limit, u64::MAX, "{}", case.name);
+        assert!(figures.gc_metadata > 100_000, "{}: {}", case.name, figures.gc_metadata);
+    }
+}
+
 /// After a collection and with none since, the collector has reached every object but those allocated afterwards.
 #[test]
 fn what_the_collector_kept_is_reached_from_our_roots() {
