@@ -48,7 +48,7 @@ impl Checks<'_> {
         let at = module.pc_header;
         let path = "moduledata.pcHeader";
         self.memory.read_exact(at, &mut head).map_err(|source| RuntimeError::Field { path, at, source })?;
-        PcHeader::check_magic(&head).map_err(|error| self.failed(path, at, error.to_string()))?;
+        PcHeader::check_head(&head).map_err(|error| self.failed(path, at, error.to_string()))?;
         for (what, range) in [("moduledata.data", &module.data.range), ("moduledata.bss", &module.bss.range)]
         {
             if range.start > range.end || range.start.get() % 8 != 0 {

@@ -1,7 +1,6 @@
 //! Where the runtime's package variables stand: by the symbol table, else by debug information.
 
-use std::collections::HashMap;
-
+use hashbrown::HashMap;
 use leakscope_model::{Addr, Bias, LinkAddr};
 
 use crate::dwarf::DebugInfo;

@@ -16,7 +16,9 @@ use support::{Program, RELEASES, address, bytes_of};
 fn files() -> Vec<String> {
     let plain = RELEASES.iter().map(|go| format!("symbols-go{go}"));
     let moved = ["1.21.13", "1.24.3", "1.26.6", "1.27.3"].map(|go| format!("symbols-pie-go{go}"));
-    plain.chain(moved).chain(["symbols-cgo-pie-go1.26.6".to_owned()]).collect()
+    let others = ["symbols-cgo-pie-go1.26.6", "symbols-greentea-go1.25.5", "symbols-nogreentea-go1.26.6"];
+    let others = others.into_iter().chain(["symbols-noswissmap-go1.24.3"]).map(str::to_owned);
+    plain.chain(moved).chain(others).collect()
 }
 
 fn with_each_file(check: impl Fn(&str, &Runtime<'_>, &Program)) {
@@ -33,6 +35,8 @@ fn version_build_and_place_are_those_that_the_program_tells() {
     with_each_file(|file, runtime, program| {
         let version = &program.facts("version").next().unwrap()[0];
         assert_eq!(&runtime.version.text, version, "{file}");
+        let (_, experiments) = version.split_once("X:").unwrap_or_default();
+        assert_eq!(runtime.version.experiments.join(","), experiments, "{file}");
         assert_eq!((runtime.arch, &runtime.layout_origin), (Arch::Amd64, &LayoutOrigin::Dwarf), "{file}");
         assert_eq!(runtime.bias, program.bias(&runtime.functions), "{file}");
         assert!(runtime.gaps.is_empty(), "{file}: {:?}", runtime.gaps);
@@ -144,22 +148,6 @@ fn a_stripped_program_says_what_is_missing_and_what_to_do() {
     assert!(text.contains("go1.26.6 on amd64") && text.contains("no debug information"), "{text}");
 }
 
-#[test]
-fn a_program_that_is_not_go_says_so() {
-    let bytes = bytes_of("notgo");
-    let program = Program::start("symbols-go1.26.6");
-    let error = Runtime::identify(&bytes, &program, &program.mappings()).unwrap_err().to_string();
-    assert!(error.starts_with("not a Go program") && error.contains("GCC"), "{error}");
-}
-
-#[test]
-fn another_process_is_not_taken_for_this_executable() {
-    let bytes = bytes_of("symbols-pie-go1.26.6");
-    let program = Program::start("symbols-go1.26.6");
-    let error = Runtime::identify(&bytes, &program, &program.mappings()).unwrap_err();
-    assert!(matches!(error, RuntimeError::NotLoaded(_)), "{error:?}");
-}
-
 /// The memory of a program in which one range reads as other bytes.
 struct Bent<'p> {
     program: &'p Program,
@@ -178,6 +166,43 @@ impl TargetMemory for Bent<'_> {
         }
         Ok(())
     }
+}
+
+#[test]
+fn debug_information_may_come_from_a_file_of_its_own() {
+    for file in ["symbols-go1.24.3", "symbols-pie-go1.26.6"] {
+        let whole = bytes_of(file);
+        let mut bare = whole.clone();
+        bare[0x28..0x30].fill(0); // e_shoff: without it there are no symbols and no debug information
+        bare[0x3c..0x40].fill(0); // e_shnum, e_shstrndx
+        let program = Program::start(file);
+        let mappings = program.mappings();
+        // What runs has the head of the bare file.
+        let image =
+            mappings.iter().find(|mapping| mapping.path.ends_with(file) && mapping.offset == 0).unwrap();
+        let memory = Bent { program: &program, at: image.start, bytes: bare[..64].to_vec() };
+        let alone = Runtime::identify(&bare, &memory, &mappings).unwrap_err();
+        assert!(matches!(alone, RuntimeError::NoLayout { .. }), "{file}: {alone:?}");
+        let both = Runtime::identify_with(&bare, Some(&whole), &memory, &mappings).unwrap();
+        let one = Runtime::identify(&whole, &program, &program.mappings()).unwrap();
+        assert_eq!((both.layout, both.names, both.modules), (one.layout, one.names, one.modules), "{file}");
+    }
+}
+
+#[test]
+fn a_program_that_is_not_go_says_so() {
+    let bytes = bytes_of("notgo");
+    let program = Program::start("symbols-go1.26.6");
+    let error = Runtime::identify(&bytes, &program, &program.mappings()).unwrap_err().to_string();
+    assert!(error.starts_with("not a Go program") && error.contains("GCC"), "{error}");
+}
+
+#[test]
+fn another_process_is_not_taken_for_this_executable() {
+    let bytes = bytes_of("symbols-pie-go1.26.6");
+    let program = Program::start("symbols-go1.26.6");
+    let error = Runtime::identify(&bytes, &program, &program.mappings()).unwrap_err();
+    assert!(matches!(error, RuntimeError::NotLoaded(_)), "{error:?}");
 }
 
 #[test]

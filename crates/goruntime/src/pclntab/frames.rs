@@ -1,9 +1,9 @@
 //! From a program counter to the frames that a person reads: inlined calls expanded, wrappers hidden
 //! (`runtime.inlineUnwinder`, `runtime.traceback2`, `runtime.funcline1`).
 
-use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use hashbrown::HashMap;
 use leakscope_model::{Frame, LinkAddr};
 
 use super::func::{Func, FuncKind, name_at};

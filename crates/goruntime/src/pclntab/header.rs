@@ -37,24 +37,11 @@ impl<'b> PcHeader<'b> {
     /// The magic number is not asked for, only the shape: obfuscators change the number, and what is found
     /// through `moduledata` needs none. [`PcHeader::check_magic`] asks.
     pub fn parse(bytes: &'b [u8]) -> Result<PcHeader<'b>, RuntimeError> {
-        let pads = (u8_at(bytes, 4), u8_at(bytes, 5));
-        let quantum = u8_at(bytes, 6).unwrap_or(0);
-        let pointer = u8_at(bytes, 7).unwrap_or(0);
-        if pads != (Some(0), Some(0)) || !matches!(quantum, 1 | 2 | 4) || pointer != 8 {
+        let (quantum, [names, units, files, values, functions]) = PcHeader::check_head(bytes)?;
+        if functions > bytes.len() {
             return Err(bad(
-                4,
-                format!("minLC {quantum} and ptrSize {pointer} are not those of a 64-bit Go program"),
-            ));
-        }
-        let mut starts = [0usize; 5];
-        for (index, start) in starts.iter_mut().enumerate() {
-            *start = word(bytes, 32 + 8 * index)?;
-        }
-        let [names, units, files, values, functions] = starts;
-        if names < HEADER || !starts.is_sorted() || functions > bytes.len() {
-            return Err(bad(
-                32,
-                format!("its tables start at {starts:?}, not in order or not within {}", bytes.len()),
+                64,
+                format!("its functions start at {functions}, behind its {} bytes", bytes.len()),
             ));
         }
         let header = PcHeader {
@@ -69,6 +56,25 @@ impl<'b> PcHeader<'b> {
         };
         header.check_functab()?;
         Ok(header)
+    }
+
+    /// Checks the shape of the first 72 bytes alone; answers with `minLC` and where the five tables start.
+    pub(crate) fn check_head(bytes: &[u8]) -> Result<(u8, [usize; 5]), RuntimeError> {
+        let pads = (u8_at(bytes, 4), u8_at(bytes, 5));
+        let quantum = u8_at(bytes, 6).unwrap_or(0);
+        let pointer = u8_at(bytes, 7).unwrap_or(0);
+        if pads != (Some(0), Some(0)) || !matches!(quantum, 1 | 2 | 4) || pointer != 8 {
+            let what = format!("minLC {quantum} and ptrSize {pointer} are not those of a 64-bit Go program");
+            return Err(bad(4, what));
+        }
+        let mut starts = [0usize; 5];
+        for (index, start) in starts.iter_mut().enumerate() {
+            *start = word(bytes, 32 + 8 * index)?;
+        }
+        if starts.first().is_none_or(|names| *names < HEADER) || !starts.is_sorted() {
+            return Err(bad(32, format!("its tables start at {starts:?}, which is not in order")));
+        }
+        Ok((quantum, starts))
     }
 
     /// Fails unless the table says that it is in the format of Go 1.20 and later.

@@ -18,9 +18,9 @@ pub use header::PcHeader;
 pub use stackmap::{Bitmap, StackMaps, StackObject};
 pub use text_layout::{TextLayout, TextSection};
 
-use std::collections::HashMap;
 use std::sync::{OnceLock, RwLock};
 
+use hashbrown::HashMap;
 use leakscope_model::{Frame, LinkAddr};
 
 use crate::elf::Segment;
