@@ -25,8 +25,10 @@ struct Service {
 
 impl Service {
     fn start() -> Service {
-        let home = || PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache/leakscope/fixtures");
-        let folder = std::env::var_os("LEAKSCOPE_FIXTURES").map_or_else(home, PathBuf::from);
+        let home = || PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache/leakscope");
+        let cache = std::env::var_os("LEAKSCOPE_CACHE").map_or_else(home, PathBuf::from);
+        let fixtures = std::env::var_os("LEAKSCOPE_FIXTURES");
+        let folder = fixtures.map_or_else(|| cache.join("fixtures"), PathBuf::from);
         let exe = folder.join("grpc-context-go1.26.6");
         assert!(exe.exists(), "{} is missing: run ./test", exe.display());
         let mut child = Command::new(exe)

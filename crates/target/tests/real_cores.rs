@@ -102,9 +102,15 @@ impl Drop for Victim {
     }
 }
 
+/// Where `./test` keeps toolchains, fixtures and dlv.
+fn cache() -> PathBuf {
+    let home = || PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache/leakscope");
+    std::env::var_os("LEAKSCOPE_CACHE").map_or_else(home, PathBuf::from)
+}
+
 fn fixture(name: &str) -> PathBuf {
-    let home = || PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache/leakscope/fixtures");
-    let folder = std::env::var_os("LEAKSCOPE_FIXTURES").map_or_else(home, PathBuf::from);
+    let folder =
+        std::env::var_os("LEAKSCOPE_FIXTURES").map_or_else(|| cache().join("fixtures"), PathBuf::from);
     let exe = folder.join(name);
     assert!(exe.exists(), "{} is missing: run ./test", exe.display());
     exe
@@ -112,7 +118,7 @@ fn fixture(name: &str) -> PathBuf {
 
 /// A tool on the path, or delve where `./test` puts it.
 fn tool(name: &str) -> Command {
-    let cached = PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache/leakscope/bin").join(name);
+    let cached = cache().join("bin").join(name);
     let on_path = || Command::new("which").arg(name).output().unwrap().status.success();
     match cached.exists() {
         true => Command::new(cached),
