@@ -60,7 +60,7 @@ impl ReachedBy {
 pub struct Reached {
     /// For each object, how it was reached.
     pub by: Vec<ReachedBy>,
-    /// The reachable objects in the order in which they were found.
+    /// The reachable objects that hold pointers, in the order in which they were found.
     pub order: Vec<ObjectId>,
 }
 
@@ -68,29 +68,43 @@ pub struct Reached {
 ///
 /// Roots outside every range and targets outside the heap are left out.
 pub fn reach(objects: usize, edges: &Edges, roots: &[Root], phases: &[Range<usize>]) -> Reached {
-    let mut reached = Reached { by: vec![ReachedBy::NOT; objects], order: Vec::new() };
+    let mut search = Search { by: vec![ReachedBy::NOT; objects], found: Vec::new() };
+    let mut order = Vec::new();
     let mut head = 0;
     for phase in phases {
         for (index, root) in (0u32..).zip(roots).take(phase.end).skip(phase.start) {
-            reached.take(root.target, ReachedBy::pack(Reach::Root(index)));
+            search.take(root.target, ReachedBy::pack(Reach::Root(index)));
         }
-        while let Some(object) = reached.order.get(head).copied() {
+        while let Some(object) = search.found.get(head).copied() {
             head += 1;
-            for edge in edges.range(object) {
-                reached.take(edges.targets[edge as usize], ReachedBy(edge));
+            let range = edges.range(object);
+            if !range.is_empty() {
+                order.push(object);
+            }
+            for edge in range {
+                search.take(edges.targets[edge as usize], ReachedBy(edge));
             }
         }
+        // What was asked is not asked again: the memory of large heaps counts.
+        search.found.clear();
+        head = 0;
     }
-    reached
+    Reached { by: search.by, order }
 }
 
-impl Reached {
+struct Search {
+    by: Vec<ReachedBy>,
+    /// Objects found in this phase.
+    found: Vec<ObjectId>,
+}
+
+impl Search {
     fn take(&mut self, target: ObjectId, by: ReachedBy) {
         if let Some(slot) = self.by.get_mut(target.0 as usize)
             && *slot == ReachedBy::NOT
         {
             *slot = by;
-            self.order.push(target);
+            self.found.push(target);
         }
     }
 }
@@ -136,7 +150,7 @@ mod tests {
         let reached = reach(4, &edges, &roots(&[0, 2, 3]), &[0..1, 1..2]);
         let by: Vec<Reach> = reached.by.iter().map(|by| by.unpack()).collect();
         assert_eq!(by, [Reach::Root(0), Reach::Edge(0), Reach::Edge(1), Reach::Not]);
-        assert_eq!(reached.order, [ObjectId(0), ObjectId(1), ObjectId(2)]);
+        assert_eq!(reached.order, [ObjectId(0), ObjectId(1)]);
     }
 
     #[test]

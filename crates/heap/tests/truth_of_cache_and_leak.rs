@@ -1,6 +1,7 @@
 //! Types, paths, groups and retained sizes of real processes, held against what the processes print of
 //! themselves.
-#![allow(missing_docs, clippy::indexing_slicing, reason = "a test: an index that is not there is to end it")]
+#![allow(missing_docs, reason = "a test")]
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "what is not there is to end the test")]
 
 mod bench_program;
 

@@ -22,6 +22,9 @@ pub(super) struct DepthFirst {
 }
 
 /// Walks from `roots` in their order.
+///
+/// What a step finds is put on the stack all at once and looked at again when its turn comes: the memory of all
+/// targets of an object is asked for together, where a step into each in turn would wait for each.
 pub(super) fn number(objects: usize, edges: &Edges, roots: impl Iterator<Item = ObjectId>) -> DepthFirst {
     let mut walk = DepthFirst {
         state: vec![UNSEEN; objects],
@@ -30,50 +33,58 @@ pub(super) fn number(objects: usize, edges: &Edges, roots: impl Iterator<Item = 
         others: Vec::new(),
         leaf_edges: Vec::new(),
     };
-    // One entry for each object on the way down: its number and the rest of its edges.
-    let mut way: Vec<(u32, std::ops::Range<u32>)> = Vec::new();
+    let mut open: Vec<(u32, ObjectId)> = Vec::new();
     for root in roots {
-        way.extend(walk.step(0, root, edges));
-        while let Some((from, rest)) = way.last_mut() {
-            let (from, next) = (*from, rest.next());
-            match next {
-                Some(edge) => way.extend(walk.step(from, edges.targets[edge as usize], edges)),
-                None => drop(way.pop()),
+        walk.look(0, root, edges, &mut open);
+        while let Some((from, object)) = open.pop() {
+            let Some(number) = walk.enter(from, object) else { continue };
+            let before = open.len();
+            for edge in edges.range(object) {
+                walk.look(number, edges.targets[edge as usize], edges, &mut open);
             }
+            open[before..].reverse();
         }
     }
     walk
 }
 
 impl DepthFirst {
-    /// Takes the edge from number `from` to `target`; answers with the target's edges if it is new and has any.
-    fn step(&mut self, from: u32, target: ObjectId, edges: &Edges) -> Option<(u32, std::ops::Range<u32>)> {
-        let state = self.state.get_mut(target.0 as usize)?;
+    /// Looks along an edge from number `from`: only an object that holds pointers and is new is to be entered.
+    fn look(&mut self, from: u32, target: ObjectId, edges: &Edges, open: &mut Vec<(u32, ObjectId)>) {
+        let Some(state) = self.state.get_mut(target.0 as usize) else { return };
         match *state {
-            UNSEEN => {
-                let rest = edges.range(target);
-                if rest.is_empty() {
-                    *state = LEAF | from;
-                    return None;
-                }
-                let number = self.objects.len() as u32;
-                *state = number;
-                self.objects.push(target);
-                self.parents.push(from);
-                Some((number, rest))
-            }
+            UNSEEN if edges.range(target).is_empty() => *state = LEAF | from,
+            UNSEEN => open.push((from, target)),
             leaf if leaf & LEAF != 0 => {
                 if leaf & !LEAF != from {
                     self.leaf_edges.push((target, from));
                 }
-                None
+            }
+            number => self.beside_tree(from, number),
+        }
+    }
+
+    /// Numbers an object if no step since it was seen has done so; else the edge is one beside the tree.
+    fn enter(&mut self, from: u32, object: ObjectId) -> Option<u32> {
+        let state = &mut self.state[object.0 as usize];
+        match *state {
+            UNSEEN => {
+                let number = self.objects.len() as u32;
+                *state = number;
+                self.objects.push(object);
+                self.parents.push(from);
+                Some(number)
             }
             number => {
-                if self.parents[number as usize] != from && number != from {
-                    self.others.push((number, from));
-                }
+                self.beside_tree(from, number);
                 None
             }
+        }
+    }
+
+    fn beside_tree(&mut self, from: u32, number: u32) {
+        if self.parents[number as usize] != from && number != from {
+            self.others.push((number, from));
         }
     }
 }

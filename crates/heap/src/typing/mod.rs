@@ -37,7 +37,7 @@ pub struct Typed {
     pub shapes: Vec<Shape>,
 }
 
-/// Finds the type of every object. `order` are the reachable objects as they were reached.
+/// Finds the type of every object. `order` are the reachable objects that hold pointers, as they were reached.
 pub fn type_objects(
     scan: &Scan,
     order: &[ObjectId],
