@@ -26,6 +26,8 @@ const KILLS: u64 = 200;
 const EARLY: Duration = Duration::from_millis(80);
 /// The rest is spread over a whole run, but no wider than this.
 const LATE: Duration = Duration::from_millis(600);
+/// How long the kernel may take to let everything go, on a machine that has other things to do.
+const RELEASED_WITHIN: Duration = Duration::from_secs(1);
 /// How long the watchdog may take to have the dead buried.
 const BURIED_WITHIN: Duration = Duration::from_secs(2);
 
@@ -85,8 +87,8 @@ fn killed_at_any_instant_it_leaves_the_service_unharmed() {
         std::thread::sleep(instant(n, if n % 2 == 0 { EARLY } else { whole_run }));
         run.kill().unwrap();
         run.wait().unwrap();
-        service.within(Duration::from_millis(200), GoProcess::disturbed_threads);
-        service.within(Duration::from_millis(300), living);
+        service.within(RELEASED_WITHIN, GoProcess::disturbed_threads);
+        service.within(RELEASED_WITHIN, living);
         zombies += service.children().len();
         service.within(BURIED_WITHIN, GoProcess::children);
     }

@@ -145,6 +145,28 @@ pub(crate) fn seccomp_filter(tid: Pid, index: usize) -> io::Result<Option<Vec<[u
     }
 }
 
+/// How urgently the calling thread wants the processor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Urgency {
+    /// Like any other.
+    Normal,
+    /// Before all normal threads.
+    Urgent,
+}
+
+/// Sets the urgency of the calling thread; a process without `CAP_SYS_NICE` stays as it is.
+pub(crate) fn set_urgency(urgency: Urgency) {
+    let (policy, priority) = match urgency {
+        Urgency::Normal => (libc::SCHED_OTHER, 0),
+        Urgency::Urgent => (libc::SCHED_RR, 1),
+    };
+    // SAFETY: all fields are integers; zeros are a value.
+    let mut parameters = unsafe { std::mem::zeroed::<libc::sched_param>() };
+    parameters.sched_priority = priority;
+    // SAFETY: the kernel reads a live structure; 0 names the calling thread.
+    unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0, policy, &raw const parameters) };
+}
+
 /// Whether [`wait`] stays until something happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Patience {

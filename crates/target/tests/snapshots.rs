@@ -117,7 +117,7 @@ fn nothing_stays_behind_and_requests_are_answered() {
             assert_eq!(snapshot.facts().mode, mode);
             assert_eq!(snapshot.threads().is_empty(), mode == Mode::Live);
             let facts = snapshot.release();
-            assert!(facts.pause < Duration::from_millis(100), "{facts:?}");
+            assert!(facts.pause < Duration::from_secs(1), "{facts:?}");
             assert_eq!(go.children(), []);
             assert_eq!(go.disturbed_threads(), Vec::<String>::new());
         }

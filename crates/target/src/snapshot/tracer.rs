@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use nix::sys::prctl::set_timerslack;
 use nix::unistd::Pid;
 
 use crate::error::TargetError;
@@ -16,6 +17,7 @@ use crate::snapshot::Gadgets;
 use crate::snapshot::fork::{self, ForkedChild};
 use crate::snapshot::headroom;
 use crate::snapshot::stop::{StoppedProcess, pid_of};
+use crate::sys::{self, Urgency};
 
 /// How often a held child is asked whether it is still bearable.
 const WATCH_EVERY: Duration = Duration::from_millis(100);
@@ -122,7 +124,12 @@ fn hold_until_ordered(
     ordered: &Receiver<Infallible>,
     lost: &OnceLock<String>,
 ) -> Option<Duration> {
-    match take_hold(pid, hold) {
+    // Others stand still while this thread works: it must not wait for its turn on a busy machine.
+    sys::set_urgency(Urgency::Urgent);
+    let _ = set_timerslack(1);
+    let taken = take_hold(pid, hold);
+    sys::set_urgency(Urgency::Normal);
+    match taken {
         Err(err) => {
             let _ = answer.send(Err(err));
             None
