@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use leakscope_goruntime::Role;
 use leakscope_model::Frame;
 
 use crate::graph::{Heap, ObjectId, RootOrigin};
@@ -28,7 +29,8 @@ pub struct GoroutineGroup {
     pub before_count: Option<usize>,
     /// The longest wait among them, in seconds.
     pub longest_wait: Option<f64>,
-    /// Objects that their frames outside the runtime point at, in order of address.
+    /// Objects that their frames point at, in order of address; the channel that they wait for is one, the
+    /// runtime's records of the goroutines themselves are not.
     pub held: Vec<ObjectId>,
     /// The same by the variable that holds them, the most bytes first.
     pub held_by: Vec<Held>,
@@ -87,8 +89,7 @@ fn held_by_group<'h>(heap: &'h Heap, groups: &BTreeMap<StackKey<'h>, Vec<usize>>
         let RootOrigin::Frame { goroutine, frame, name } = root.origin else { continue };
         let owner = heap.goroutines.get(goroutine as usize);
         let frame = owner.and_then(|owner| owner.stack.get(frame as usize));
-        if frame.is_some_and(Frame::is_runtime) {
-            // Its own bookkeeping: the goroutine itself, the channel that it waits for.
+        if frame.is_some_and(Frame::is_runtime) && is_bookkeeping(heap, root.target) {
             continue;
         }
         let function = frame.map_or("", |frame| &frame.function);
@@ -99,6 +100,12 @@ fn held_by_group<'h>(heap: &'h Heap, groups: &BTreeMap<StackKey<'h>, Vec<usize>>
         }
     }
     held
+}
+
+/// Whether this is the runtime's record of a goroutine or of its wait (`g`, `sudog`).
+fn is_bookkeeping(heap: &Heap, object: ObjectId) -> bool {
+    let shape = heap.shape(object);
+    shape.is_some_and(|shape| shape.role == Role::ChanInside || &*shape.name == "runtime.g")
 }
 
 fn describe(heap: &Heap, key: &StackKey<'_>, members: &[usize], held: HeldObjects<'_>) -> GoroutineGroup {
