@@ -195,6 +195,22 @@ fn the_code_that_a_snapshot_needs_is_where_the_symbols_say() {
 }
 
 #[test]
+fn the_current_goroutine_is_where_gos_own_code_looks_for_it() {
+    for file in ["threadlocal-go1.24.3", "threadlocal-go1.26.6"] {
+        let bytes = bytes_of(file);
+        let elf = ElfImage::parse(&bytes).unwrap();
+        let table = FuncTable::locate(&elf).unwrap();
+        let code = elf.read(table.by_name("runtime.morestack").unwrap(), 64).unwrap();
+        // mov %fs:OFFSET, register
+        let load =
+            code.windows(9).find(|load| load.starts_with(&[0x64, 0x48, 0x8b]) && load[4] == 0x25).unwrap();
+        let offset = i32::from_le_bytes(load[5..].try_into().unwrap());
+        assert!(offset < -8, "{file}: C's variables are there too");
+        assert_eq!(gadgets(&bytes, &[]).unwrap().stack_word, i64::from(offset), "{file}");
+    }
+}
+
+#[test]
 fn a_stripped_file_has_the_same_gadgets_as_its_unstripped_twin() {
     for go in ["1.21.13", "1.24.3", "1.26.6", "1.27.3"] {
         let both = ["symbols", "symbols-stripped"]
