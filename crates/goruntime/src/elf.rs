@@ -6,9 +6,7 @@ use std::fmt::Write as _;
 use leakscope_model::{Bias, LinkAddr};
 use leakscope_target::{Mapping, TargetMemory};
 use object::read::elf::{ElfFile64, FileHeader, ProgramHeader, SectionHeader};
-use object::{
-    CompressedData, CompressionFormat, Endianness, Object, ObjectSection, ObjectSymbol, SymbolKind, elf,
-};
+use object::{CompressedData, CompressionFormat, Endianness, Object, ObjectSection, ObjectSymbol, elf};
 
 use crate::error::RuntimeError;
 
@@ -192,12 +190,6 @@ impl<'b> ElfImage<'b> {
         let headers = self.file.elf_program_headers().iter();
         let mut storage = headers.filter(|header| header.p_type(endian) == elf::PT_TLS);
         storage.next().map(|header| (header.p_memsz(endian), header.p_align(endian)))
-    }
-
-    /// Where a variable of this name stands in the thread's storage (`STT_TLS`); `None` in a stripped file.
-    pub fn thread_symbol(&self, name: &str) -> Option<u64> {
-        let mut symbols = self.file.symbols().filter(|symbol| symbol.kind() == SymbolKind::Tls);
-        symbols.find(|symbol| symbol.name() == Ok(name)).map(|symbol| symbol.address())
     }
 
     /// The GNU build id in hex, as `.debug` folders and debuginfod use it.

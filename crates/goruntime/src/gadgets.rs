@@ -6,6 +6,7 @@ use leakscope_target::{Gadgets, Mapping};
 
 use crate::elf::{Arch, ElfImage};
 use crate::error::RuntimeError;
+use crate::integers::i32_at;
 use crate::pclntab::{Func, FuncTable};
 
 /// The raw system call, by its package over time.
@@ -18,8 +19,10 @@ const SYSCALL: [&str; 3] = [
 const SIGRETURN: [&str; 1] = ["runtime.sigreturn__sigaction"];
 /// The end of the process.
 const EXIT: [&str; 1] = ["runtime.exit"];
-/// The thread's word for the current `g`.
-const TLSG: &str = "runtime.tlsg";
+/// What loads the current `g` before all else.
+const MORESTACK: [&str; 1] = ["runtime.morestack"];
+/// Bytes of the instructions that load it.
+const LOAD_G: usize = 11;
 /// Bytes of a word.
 const WORD: u64 = 8;
 /// `syscall` on amd64.
@@ -49,29 +52,34 @@ pub fn gadgets(elf: &[u8], mappings: &[Mapping]) -> Result<Gadgets, RuntimeError
         syscall: place(syscall_then_ret(&elf, &table)?),
         sigreturn: place(entry_that_calls(&elf, &table, &SIGRETURN, SIGRETURN_AMD64)?),
         exit: place(entry_that_calls(&elf, &table, &EXIT, EXIT_GROUP_AMD64)?),
-        stack_word: current_g(&elf)?,
+        stack_word: current_g(&elf, &table)?,
     })
 }
 
 /// Offset of the current `g` from the thread's pointer (`runtime.tlsg`; the linker's `tlsoffset`).
 ///
 /// On amd64 an executable's variables end at the thread's pointer. Go has one of a word; where C code has more of
-/// them, the symbol table must say which is Go's.
-fn current_g(elf: &ElfImage<'_>) -> Result<i64, RuntimeError> {
-    let Some((size, align)) = elf.thread_storage().filter(|(size, _)| *size > WORD) else {
+/// them, Go's own code says which is its.
+fn current_g<'b>(elf: &ElfImage<'b>, table: &FuncTable<'b>) -> Result<i64, RuntimeError> {
+    if elf.thread_storage().is_none_or(|(size, _)| size <= WORD) {
         return Ok(-WORD.cast_signed());
-    };
-    let place = elf.thread_symbol(TLSG).ok_or_else(|| {
-        missing(
-            TLSG,
-            "C code has variables of its own in the thread's storage, and the symbol table is stripped",
-        )
-    })?;
-    let end = size.checked_next_multiple_of(align.max(1));
-    let offset = end.and_then(|end| i64::try_from(end).ok()).zip(i64::try_from(place).ok());
-    offset
-        .and_then(|(end, place)| place.checked_sub(end))
-        .ok_or_else(|| missing(TLSG, "it lies outside of the thread's storage"))
+    }
+    let (name, _, code) = function(elf, table, &MORESTACK)?;
+    let offset = code.windows(LOAD_G).find_map(loaded_g);
+    offset.map(i64::from).ok_or_else(|| missing(name, "it does not load the current goroutine as it should"))
+}
+
+/// The offset from `fs` that the instructions at the start of `code` load: `mov %fs:OFFSET,r64`, or, in
+/// position-independent code, `mov $OFFSET,%rcx` and `mov %fs:(%rcx),r64`.
+fn loaded_g(code: &[u8]) -> Option<i32> {
+    let offset = |at: usize| i32_at(code, at).filter(|offset| *offset < 0);
+    match code {
+        [0x64, 0x48 | 0x4c, 0x8b, register, 0x25, ..] if register & 0xc7 == 0x04 => offset(5),
+        [0x48, 0xc7, 0xc1, _, _, _, _, 0x64, 0x48 | 0x4c, 0x8b, register, ..] if register & 0xc7 == 0x01 => {
+            offset(3)
+        }
+        _ => None,
+    }
 }
 
 /// The `syscall` instruction of the raw system call, where the stack pointer is at the return address and the
@@ -129,4 +137,27 @@ fn bias_by_mappings(elf: &ElfImage<'_>, mappings: &[Mapping]) -> Result<Bias, Ru
 
 fn missing(what: &str, why: &str) -> RuntimeError {
     RuntimeError::NoGadget { what: what.to_owned(), why: why.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::loaded_g;
+    use proptest::prelude::*;
+
+    #[test]
+    fn both_ways_to_load_the_current_goroutine() {
+        // mov %fs:0xffffffffffffffc8,%rdi
+        assert_eq!(loaded_g(&[0x64, 0x48, 0x8b, 0x3c, 0x25, 0xc8, 0xff, 0xff, 0xff, 0x48, 0x8b]), Some(-56));
+        // mov $0xfffffffffffffff8,%rcx; mov %fs:(%rcx),%rdi
+        assert_eq!(loaded_g(&[0x48, 0xc7, 0xc1, 0xf8, 0xff, 0xff, 0xff, 0x64, 0x48, 0x8b, 0x39]), Some(-8));
+        // mov $0x18,%rcx; mov (%rcx),%rdi
+        assert_eq!(loaded_g(&[0x48, 0xc7, 0xc1, 0x18, 0, 0, 0, 0x48, 0x8b, 0x39, 0x90]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_code_panics(code: Vec<u8>) {
+            let _ = loaded_g(&code);
+        }
+    }
 }

@@ -5,6 +5,7 @@
     clippy::indexing_slicing,
     reason = "tests end where a fixture is not as it should be"
 )]
+#![allow(clippy::disallowed_methods, reason = "a test asks readelf")]
 
 mod support;
 
@@ -195,18 +196,20 @@ fn the_code_that_a_snapshot_needs_is_where_the_symbols_say() {
 }
 
 #[test]
-fn the_current_goroutine_is_where_gos_own_code_looks_for_it() {
-    for file in ["threadlocal-go1.24.3", "threadlocal-go1.26.6"] {
+fn the_current_goroutine_is_where_the_linker_put_it() {
+    for file in ["threadlocal-go1.24.3", "threadlocal-go1.26.6", "threadlocal-pie-go1.26.6"] {
         let bytes = bytes_of(file);
-        let elf = ElfImage::parse(&bytes).unwrap();
-        let table = FuncTable::locate(&elf).unwrap();
-        let code = elf.read(table.by_name("runtime.morestack").unwrap(), 64).unwrap();
-        // mov %fs:OFFSET, register
-        let load =
-            code.windows(9).find(|load| load.starts_with(&[0x64, 0x48, 0x8b]) && load[4] == 0x25).unwrap();
-        let offset = i32::from_le_bytes(load[5..].try_into().unwrap());
+        let symbols =
+            std::process::Command::new("readelf").args(["-sW"]).arg(support::fixture(file)).output().unwrap();
+        let symbols = String::from_utf8(symbols.stdout).unwrap();
+        let tlsg =
+            symbols.lines().find(|line| line.contains("TLS") && line.ends_with("runtime.tlsg")).unwrap();
+        let place = i64::from_str_radix(tlsg.split_whitespace().nth(1).unwrap(), 16).unwrap();
+        let (size, align) = ElfImage::parse(&bytes).unwrap().thread_storage().unwrap();
+        let offset = place - i64::try_from(size.next_multiple_of(align)).unwrap();
         assert!(offset < -8, "{file}: C's variables are there too");
-        assert_eq!(gadgets(&bytes, &[]).unwrap().stack_word, i64::from(offset), "{file}");
+        let program = Program::start(file);
+        assert_eq!(gadgets(&bytes, &program.mappings()).unwrap().stack_word, offset, "{file}");
     }
 }
 
