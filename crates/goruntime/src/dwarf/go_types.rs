@@ -118,7 +118,7 @@ impl<'a> Build<'_, 'a> {
     }
 
     fn go_type(&mut self, raw: &RawType<'a>) -> GoType {
-        let name = String::from_utf8_lossy(raw.attributes.name.unwrap_or_default()).into();
+        let name = type_name(raw.attributes.name.unwrap_or_default());
         let kind = self.kind(raw);
         let size = match (&kind, raw.attributes.size) {
             (_, Some(size)) => size,
@@ -178,6 +178,15 @@ impl<'a> Build<'_, 'a> {
             .collect();
         fields.sort_by_key(|field| field.offset);
         fields
+    }
+}
+
+/// The name without what the compiler alone has to know: that it made no hash function for the type.
+fn type_name(name: &[u8]) -> Arc<str> {
+    let name = String::from_utf8_lossy(name);
+    match name.contains("noalg.") {
+        true => name.replace("noalg.", "").into(),
+        false => name.into(),
     }
 }
 

@@ -11,10 +11,13 @@ use super::scan::FunctionRecord;
 use super::sections::{Bytes, Sections};
 use super::units::{Unit, UnitRecord};
 use super::{Capture, Local, Piece, locations};
-use crate::types::{TypeId, Types};
+use crate::types::{TypeId, Types, WORD};
 
 /// Entries read for one function, and items of one list: more than the largest function has.
 const MOST_ENTRIES: usize = 1 << 16;
+
+/// What a captured receiver is called: its name in the source is the method's own affair.
+const RECEIVER: &str = "receiver";
 
 /// What is needed to read variables.
 #[derive(Debug, Clone, Copy)]
@@ -61,8 +64,30 @@ impl<'a> Variables<'a, '_> {
             }
             Ok(())
         });
+        if captures.is_empty() {
+            captures.extend(self.receiver(function));
+        }
         captures.sort_by_key(|capture| capture.offset);
         captures
+    }
+
+    /// The receiver that a method value (`server.Handle` without a call) captured, which no entry tells.
+    ///
+    /// Its function has the method's name with `-fm` behind it, and its closure is the code and the receiver.
+    /// Compiler: cmd/compile/internal/noder/reader.go, methodValueWrap
+    fn receiver(&self, function: FunctionRecord) -> Option<Capture> {
+        let attributes = self.attributes_at(function.at).ok()?;
+        let declared = match attributes.origin {
+            Some(at) => self.attributes_at(at).ok()?,
+            None => attributes,
+        };
+        let name = std::str::from_utf8(declared.name?).ok()?;
+        let (receiver, _) = name.strip_suffix("-fm")?.rsplit_once('.')?;
+        let ty = match receiver.strip_suffix(')').and_then(|pointer| pointer.split_once("(*")) {
+            Some((package, name)) => self.types.by_name(&format!("*{package}{name}")),
+            None => self.types.by_name(receiver),
+        };
+        Some(Capture { name: RECEIVER.into(), ty: ty?, offset: WORD, by_reference: false })
     }
 
     /// Shows `visit` every variable of a function: those in scope at `pc`, or all outside inner scopes.

@@ -1,6 +1,6 @@
 //! Ties maps, channels and atomic pointers together, where one type holds the other by `unsafe.Pointer`.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::parts::Mark;
 use super::{Kind, Pointee, Role, TypeId, Types};
@@ -39,7 +39,7 @@ impl Types {
         }
         for id in (0u32..).map(TypeId).take(self.types.len()) {
             match self.get(id).map(|ty| &ty.kind) {
-                Some(&Kind::Map { header, .. }) => self.link_map(header),
+                Some(&Kind::Map { key, elem, header }) => self.link_map(key, elem, header),
                 Some(&Kind::Chan { elem, header }) => self.link_channel(elem, header),
                 Some(Kind::Struct { .. }) => self.link_struct(id),
                 _ => {}
@@ -58,11 +58,22 @@ impl Types {
         for wrapper in WRAPPERS.into_iter().filter_map(|name| self.by_name(name)).collect::<Vec<_>>() {
             self.marks.insert(wrapper, Mark::Wrapper);
         }
-        self.tables.iter_mut().for_each(|table| *table = std::sync::OnceLock::new());
+        self.names = OnceLock::new();
+        self.tables.iter_mut().for_each(|table| *table = OnceLock::new());
     }
 
-    fn link_map(&mut self, header: TypeId) {
+    /// A header goes by the name of the map or channel: the linker's own is `map<string,int>`.
+    fn name_header(&mut self, header: TypeId, name: String) {
+        if let Some(ty) = self.types.get_mut(header.0 as usize) {
+            ty.name = name.into();
+        }
+    }
+
+    fn link_map(&mut self, key: TypeId, elem: TypeId, header: TypeId) {
         self.set_role(Some(header), Role::MapHeader);
+        if let (Some(key), Some(elem)) = (self.get(key), self.get(elem)) {
+            self.name_header(header, format!("map[{}]{}", key.name, elem.name));
+        }
         let directory = self.field(header, "dirPtr").map(|field| field.ty);
         let table = directory.and_then(|ty| self.target(ty)).and_then(|ty| self.target(ty));
         if let Some(table) = table {
@@ -100,6 +111,9 @@ impl Types {
 
     fn link_channel(&mut self, elem: TypeId, header: TypeId) {
         self.set_role(Some(header), Role::ChanHeader);
+        if let Some(elem) = self.get(elem) {
+            self.name_header(header, format!("chan {}", elem.name));
+        }
         self.know(header, "buf", Pointee::Many(elem));
         for queue in ["recvq", "sendq"] {
             let Some(queue) = self.field(header, queue).map(|field| field.ty) else { continue };

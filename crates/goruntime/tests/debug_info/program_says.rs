@@ -2,7 +2,7 @@
 
 use crate::zoo::{BUILDS, Zoo, address, number};
 use leakscope_goruntime::pclntab::FuncTable;
-use leakscope_goruntime::{DebugInfo, ElfImage, Kind, Piece, Pointee, TypeId};
+use leakscope_goruntime::{DebugInfo, ElfImage, Kind, Piece, Pointee, Role, TypeId};
 use leakscope_model::{Addr, Via};
 
 fn each_build(check: impl Fn(&str, &Zoo, &ElfImage<'_>, &DebugInfo<'_>)) {
@@ -176,5 +176,30 @@ fn what_a_timer_will_call_is_found_behind_its_public_fields() {
         let offset = number(&zoo.said("timer")[0][0]);
         assert_eq!(debug.types.pointee_at(elem, offset), Some(Pointee::Dynamic { empty: true }), "{build}");
         assert!(debug.types.label_at(elem, offset).unwrap().name.ends_with(".arg"), "{build}");
+    });
+}
+
+#[test]
+fn a_method_value_captured_its_receiver() {
+    each_build(|build, zoo, elf, debug| {
+        let [code, second, receiver] = zoo.said("methodvalue")[0] else { panic!("three words") };
+        assert_eq!(second, receiver, "{build}: the receiver is the closure's second word");
+        let captures = debug.captures(address(code).unrelocate(zoo.bias(elf)));
+        let [capture] = &captures[..] else { panic!("{build}: {captures:?}") };
+        assert_eq!((capture.offset, capture.by_reference), (8, false), "{build}");
+        assert_eq!(capture.ty, type_named(debug, "*main.Animal"), "{build}");
+    });
+}
+
+#[test]
+fn headers_of_maps_and_channels_go_by_the_name_in_the_source() {
+    each_build(|build, _, _, debug| {
+        for (name, role) in
+            [("map[string]*main.Animal", Role::MapHeader), ("chan *main.Animal", Role::ChanHeader)]
+        {
+            let same = debug.types.iter().filter(|(_, ty)| &*ty.name == name);
+            let roles: Vec<Role> = same.map(|(_, ty)| ty.role).collect();
+            assert!(roles.contains(&role) && roles.contains(&Role::Plain), "{build}: {name} is {roles:?}");
+        }
     });
 }

@@ -104,13 +104,13 @@ impl<'a> Walk<'a> {
         let mut byte = [0];
         match name.split_once('<').map_or(name, |(base, _)| base) {
             "table" | "groupReference" => self.word(word + 8) + 1,
-            "hash" if offset == slot("hmap.buckets") => {
+            _ if name.starts_with("chan ") => self.word(word - offset + slot("hchan.dataqsiz")),
+            _ if name.starts_with("map[") && offset != slot("hmap.buckets") => 0,
+            _ if name.starts_with("map[") => {
                 let at = Addr::new(word - offset + slot("hmap.B"));
                 self.zoo.memory.read_exact(at, &mut byte).unwrap();
                 1 << byte[0]
             }
-            "hash" => 0,
-            "hchan" => self.word(word - offset + slot("hchan.dataqsiz")),
             "sync.Pool" | "main.Everything" => self.word(word + 8).min(64),
             _ => self.word(word + 8),
         }
