@@ -11,6 +11,8 @@ mod interfaces;
 mod shape_table;
 mod slot_classes;
 mod source;
+#[cfg(test)]
+mod tests;
 
 use leakscope_goruntime::Pointee;
 use leakscope_model::Addr;

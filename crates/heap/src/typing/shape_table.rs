@@ -208,7 +208,11 @@ fn name(source: &dyn TypeSource, kind: Kind) -> Arc<str> {
             format!("unknown {slot_size} bytes without pointers").into()
         }
         Kind::Unknown { slot_size, noscan: false } => format!("unknown {slot_size} bytes").into(),
-        Kind::Values { ty, repeated: false } => of(ty),
+        // `[]T` is the name of an array of T, which is what nearly all people mean by it.
+        Kind::Values { ty, repeated: false } => match source.types().get(ty).map(|ty| &ty.kind) {
+            Some(GoKind::Slice { .. }) => format!("{} header", of(ty)).into(),
+            _ => of(ty),
+        },
         Kind::Values { ty, repeated: true } => format!("[]{}", of(ty)).into(),
         Kind::Bytes => Arc::from("string bytes"),
         Kind::Closure { code } => match source.function_starting_at(code) {
