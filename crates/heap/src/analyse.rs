@@ -49,6 +49,15 @@ impl Heap {
         self.dominator = tree.of;
     }
 
+    /// The heap without dominators and retained sizes: all that a later one is compared with
+    /// ([`crate::growth::compare`]), in two thirds of the memory. What asks for them afterwards gets 0 and
+    /// "unreachable".
+    pub fn for_comparison(mut self) -> Heap {
+        self.dominator = Vec::new();
+        self.retained = Vec::new();
+        self
+    }
+
     /// Fills in how each object was reached, after the roots were put in order.
     pub(crate) fn find_reachable(&mut self) {
         let phases = order_roots(&mut self.roots, &self.names, &self.goroutines);

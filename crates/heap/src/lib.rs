@@ -9,6 +9,17 @@
 //! `samples`, `memstats`) turns memory into a [`Scan`]; the *analysis* half (`typing`, `reach`, `dominators`,
 //! `paths`, `growth`, `graph_file`) turns a `Scan` into a [`Heap`] and questions into answers, on dense ids and
 //! flat arrays, without memory at hand.
+//!
+//! ```
+//! use leakscope_heap::{Heap, Tally, graph_file, groups, type_table};
+//!
+//! let mut file = Vec::new();
+//! graph_file::write(&Heap::default(), &mut file)?;
+//! let heap = graph_file::read(&file)?;
+//! assert_eq!(heap.live(), Tally { objects: 0, bytes: 0 });
+//! assert!(type_table::types(&heap).is_empty() && groups::single(&heap).is_empty());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod analyse;
 mod bits;
