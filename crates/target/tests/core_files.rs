@@ -224,11 +224,16 @@ fn what_is_no_core_says_what_it_is() {
 #[test]
 fn a_dump_without_headers_says_so() {
     let unfinished = elf(4, 62, 0, &[]);
-    assert!(refusal(&unfinished).contains("the file is cut off: 0 program headers should stand at 0x40"));
+    assert!(
+        refusal(&unfinished)
+            .contains("the file was never finished: its program headers are missing at offset 0x40; dump")
+    );
     let cut = &elf(4, 62, 0, &[load(RW, 0x1000, 8, &[1; 8])])[..80];
     let said = refusal(cut);
     assert!(
-        said.contains("the file is cut off: 1 program headers should stand at 0x40, the file ends at 0x50")
+        said.contains(
+            "the file is cut off: it ends at 0x50, before its 1 program headers at offset 0x40; dump"
+        )
     );
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow};
 use leakscope_diagnose::readings::HeapMoment;
 use leakscope_target::{CoreFile, FileBytes, MappedFile};
 
@@ -30,7 +30,7 @@ pub(crate) fn read(path: &Path, access: &Access, progress: &Progress) -> Result<
         mappings: core.mappings(),
         threads: core.threads(),
     };
-    let (heap, target, mut gaps) = heap_of(&memory)?;
+    let (heap, target, mut gaps) = heap_of(&memory).map_err(|error| with_cause(error, &core))?;
     gaps.extend(core.gaps());
     let moment = HeapMoment {
         heap,
@@ -49,7 +49,9 @@ fn executable_path(core: &CoreFile, path: &Path, access: &Access) -> Result<Path
         return Ok(exe.clone());
     }
     let Some(hint) = core.executable_hint() else {
-        bail!("{} does not say which executable it is of; name it with --exe FILE", path.display());
+        let unknown =
+            anyhow!("{} does not say which executable it is of; name it with --exe FILE", path.display());
+        return Err(with_cause(unknown, core));
     };
     let pid = core.process().map(|process| process.pid);
     let in_container = pid.map(|pid| {
@@ -58,6 +60,14 @@ fn executable_path(core: &CoreFile, path: &Path, access: &Access) -> Result<Path
     });
     let candidates = [Some(hint.clone()), in_container];
     Ok(candidates.into_iter().flatten().find(|path| path.is_file()).unwrap_or(hint))
+}
+
+/// A core that was cut off says so first: the rest follows from that.
+fn with_cause(error: anyhow::Error, core: &CoreFile) -> anyhow::Error {
+    match core.cut_off() {
+        Some(gap) => error.context(gap.reason),
+        None => error,
+    }
 }
 
 fn remedy(exe: &Path) -> String {

@@ -74,6 +74,18 @@ impl CoreFile {
         gaps
     }
 
+    /// The gap that says that the file was cut off, if it was: the likely cause of whatever else goes wrong.
+    pub fn cut_off(&self) -> Option<Gap> {
+        self.describe(&self.missing(), MissingBecause::CutOff).or_else(|| self.notes_gap())
+    }
+
+    fn notes_gap(&self) -> Option<Gap> {
+        let path = self.path.display();
+        let reason =
+            format!("{path}: the notes are cut off, so threads, names or the executable's path are missing");
+        self.notes_cut_off.then(|| Gap::new("core", reason))
+    }
+
     fn describe(&self, missing: &[MissingRange], because: MissingBecause) -> Option<Gap> {
         let of_cause: Vec<&MissingRange> = missing.iter().filter(|range| range.because == because).collect();
         let first = of_cause.first()?;

@@ -124,10 +124,13 @@ fn programs(bytes: &[u8]) -> Result<Vec<ProgramHeader>, Fault> {
     // Authority: delve's pkg/elfwriter/writer.go, WriteProgramHeaders. Test: a_dump_without_headers_says_so.
     let whole = if count == 0 { None } else { slice_at(bytes, table, len) };
     let whole = whole.ok_or_else(|| Fault {
-        what: format!(
-            "the file is cut off: {count} program headers should stand at {table:#x}, the file ends at {:#x}",
-            bytes.len()
-        ),
+        what: match count {
+            0 => "the file was never finished: its program headers are missing".to_owned(),
+            _ => format!(
+                "the file is cut off: it ends at {:#x}, before its {count} program headers",
+                bytes.len()
+            ),
+        },
         offset: table,
         remedy: "dump the process again and check that the disk is not full",
     })?;
