@@ -8,10 +8,13 @@
 #[allow(dead_code, reason = "each test file uses its part")]
 mod go_process;
 
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
-use go_process::{GoProcess, Load, snapshot_example};
+use go_process::{GoProcess, Load, children_of, snapshot_example};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 /// Instants at which runs are killed.
 const KILLS: u64 = 120;
@@ -29,6 +32,54 @@ fn instant(n: u64) -> Duration {
 
 fn living(go: &GoProcess) -> Vec<(u32, char)> {
     go.children().into_iter().filter(|(_, state)| *state != 'Z').collect()
+}
+
+/// A run that holds its snapshot for long, once it does.
+fn holding_run(go: &GoProcess) -> Child {
+    let run = Command::new(snapshot_example())
+        .args([&go.pid().to_string(), "fork", "60000"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .unwrap();
+    let until = Instant::now() + Duration::from_secs(10);
+    while !go.children().iter().any(|(_, state)| *state == 't') {
+        assert!(Instant::now() < until, "no snapshot was taken");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    run
+}
+
+fn signal(pid: i32, signal: Signal) {
+    kill(Pid::from_raw(pid), signal).unwrap();
+}
+
+#[test]
+fn ctrl_c_reaches_the_run_and_not_its_watchdog() {
+    let go = GoProcess::start("pong-go1.26.6", &[]);
+    let mut run = holding_run(&go);
+    // A negative id is the whole process group, as the terminal has it.
+    signal(-i32::try_from(run.id()).unwrap(), Signal::SIGINT);
+    run.wait().unwrap();
+    go.within(BURIED_WITHIN, GoProcess::children);
+    go.within(RELEASED_WITHIN, GoProcess::disturbed_threads);
+}
+
+#[test]
+fn the_next_run_buries_what_a_run_left_whose_watchdog_was_killed_as_well() {
+    let go = GoProcess::start("pong-go1.26.6", &[]);
+    let mut run = holding_run(&go);
+    let watchdogs = children_of(run.id());
+    assert_eq!(watchdogs.len(), 1);
+    signal(i32::try_from(watchdogs[0].0).unwrap(), Signal::SIGKILL);
+    run.kill().unwrap();
+    run.wait().unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(matches!(go.children()[..], [(_, 'Z')]), "{:?}", go.children());
+    let next = Command::new(snapshot_example()).args([&go.pid().to_string(), "fork"]).output().unwrap();
+    assert!(next.status.success(), "{next:?}");
+    assert_eq!(go.children(), []);
 }
 
 #[test]

@@ -133,6 +133,21 @@ fn nothing_stays_behind_and_requests_are_answered() {
 }
 
 #[test]
+fn processes_that_the_target_starts_meanwhile_are_let_alone() {
+    let mut go = GoProcess::start("pong-go1.26.6", &[]);
+    let load = Load::on(&go.said("http"), "/exec", 3);
+    let taken = (0..30).filter(|_| snapshot(&go, Mode::Fork).is_ok()).count();
+    let (answered, failures) = load.end();
+    assert_eq!(failures, Vec::<String>::new());
+    assert!(
+        answered > 10 && taken > 25 && go.is_alive(),
+        "{answered} processes made, {taken} snapshots taken"
+    );
+    assert_eq!(go.disturbed_threads(), Vec::<String>::new());
+    assert_eq!(go.children(), []);
+}
+
+#[test]
 fn a_held_child_stands_and_is_the_first_to_go() {
     let go = GoProcess::start("pong-go1.26.6", &[]);
     let snapshot = snapshot(&go, Mode::Auto).unwrap();

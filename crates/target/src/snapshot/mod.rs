@@ -237,7 +237,7 @@ impl Snapshot {
     pub fn release(mut self) -> SnapshotFacts {
         let pause = self.tracer.as_mut().and_then(Tracer::let_go);
         let mut facts = self.facts.clone();
-        facts.pause = pause.unwrap_or(facts.pause);
+        facts.pause += pause.unwrap_or_default();
         facts
     }
 }

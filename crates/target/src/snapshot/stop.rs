@@ -14,9 +14,11 @@ use crate::snapshot::arch;
 use crate::snapshot::wait::{Stop, wait_for_stop};
 use crate::sys::{self, Registers};
 
-/// How long all threads together may take to stop before we let them go again. A thread cannot stop while it
-/// waits for a child between vfork and exec, or for a dead disk.
-const STOP_PATIENCE: Duration = Duration::from_millis(50);
+/// How long a thread that sleeps where no signal reaches it may keep the others standing: one that waits for a
+/// child between vfork and exec, or for a dead disk, may not stop for long.
+const SLEEPER_PATIENCE: Duration = Duration::from_millis(20);
+/// How long the threads of a process may take to stop that only wait for a turn of a busy processor.
+const RUNNER_PATIENCE: Duration = Duration::from_millis(500);
 /// Rounds of looking for new threads; each finds fewer, since only threads that run can make some.
 const MAX_ROUNDS: usize = 32;
 
@@ -52,14 +54,13 @@ impl StoppedProcess {
 
     /// Stops `batch`, then what has appeared meanwhile, until nothing new appears.
     fn stop_rounds(&mut self, mut batch: Vec<Pid>, seized: &mut BTreeSet<u32>) -> Result<(), TargetError> {
-        let deadline = self.since + STOP_PATIENCE;
         for _ in 0..MAX_ROUNDS {
             for tid in &batch {
                 // One that was attached automatically, or that has just ended, is found by the wait below.
                 let _ = sys::interrupt(*tid);
             }
             for tid in batch {
-                self.take_in(tid, deadline)?;
+                self.take_in(tid)?;
             }
             batch = seize_new(self.pid, seized)?;
             if batch.is_empty() {
@@ -72,8 +73,8 @@ impl StoppedProcess {
     }
 
     /// Waits for the stop of one thread and writes it down.
-    fn take_in(&mut self, tid: Pid, deadline: Instant) -> Result<(), TargetError> {
-        let stop = match wait_for_stop(tid, deadline) {
+    fn take_in(&mut self, tid: Pid) -> Result<(), TargetError> {
+        let stop = match self.wait_for(tid) {
             Ok(stop) => stop,
             Err(err) if err.raw_os_error() == Some(libc::ECHILD) => Stop::Gone,
             Err(source) => {
@@ -85,7 +86,7 @@ impl StoppedProcess {
             }
         };
         if stop == Stop::Clone {
-            self.release_other_process(tid, deadline);
+            self.release_other_process(tid);
         }
         if stop != Stop::Gone {
             let registers = sys::registers(tid).map_err(failed(self.pid, "reading a thread's registers"))?;
@@ -94,12 +95,26 @@ impl StoppedProcess {
         Ok(())
     }
 
+    /// Waits for the stop of one thread, with the patience that it deserves.
+    fn wait_for(&self, tid: Pid) -> io::Result<Stop> {
+        match wait_for_stop(tid, self.since + SLEEPER_PATIENCE) {
+            Err(err) if err.kind() == io::ErrorKind::TimedOut => {
+                let status = Status::of_thread(self.pid, tid.as_raw().unsigned_abs());
+                match status.is_ok_and(|status| status.state == 'D') {
+                    true => Err(err),
+                    false => wait_for_stop(tid, self.since + RUNNER_PATIENCE),
+                }
+            }
+            stop => stop,
+        }
+    }
+
     /// A task made this very moment that is no thread of the target was attached to as well: lets it go.
-    fn release_other_process(&self, maker: Pid, deadline: Instant) {
+    fn release_other_process(&self, maker: Pid) {
         let made = sys::event_message(maker).ok().and_then(|id| u32::try_from(id).ok());
         let other = made.filter(|id| Status::of(*id).is_ok_and(|status| status.tgid != self.pid));
         if let Some(other) = other.map(pid_of)
-            && let Ok(stop) = wait_for_stop(other, deadline)
+            && let Ok(stop) = wait_for_stop(other, Instant::now() + SLEEPER_PATIENCE)
         {
             let _ = sys::detach(other, stop.held_back_signal());
         }

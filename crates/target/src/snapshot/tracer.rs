@@ -6,7 +6,7 @@ use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::prctl::set_timerslack;
 use nix::unistd::Pid;
@@ -62,21 +62,21 @@ enum Held {
 }
 
 impl Tracer {
-    /// Takes hold of `pid`. A try that fails ends its thread, and thereby whatever it had attached to.
+    /// Takes hold of `pid`. A try that fails ends its thread, and thereby whatever it had attached to; for how
+    /// long the target stood in vain is part of the pause.
     pub(super) fn take(pid: u32, hold: Hold) -> Result<(Taken, Tracer), TargetError> {
-        let mut tried = Tracer::take_once(pid, hold);
-        for _ in 1..TRIES {
-            match &tried {
-                // Another run's watchdog traces a thread for a moment: NotAllowed may pass as well.
-                Err(
-                    TargetError::Refused { .. } | TargetError::Trace { .. } | TargetError::NotAllowed { .. },
-                ) => {}
-                Ok(_) | Err(_) => break,
+        let mut in_vain = Duration::ZERO;
+        let mut tries = 1;
+        loop {
+            let start = Instant::now();
+            match Tracer::take_once(pid, hold) {
+                Ok((taken, tracer)) => return Ok((Taken { pause: taken.pause + in_vain, ..taken }, tracer)),
+                Err(err) if tries == TRIES || !may_pass(&err) => return Err(err),
+                Err(_) => in_vain += start.elapsed(),
             }
+            tries += 1;
             std::thread::sleep(BETWEEN_TRIES);
-            tried = Tracer::take_once(pid, hold);
         }
-        tried
     }
 
     fn take_once(pid: u32, hold: Hold) -> Result<(Taken, Tracer), TargetError> {
@@ -114,6 +114,12 @@ impl Drop for Tracer {
     fn drop(&mut self) {
         self.let_go();
     }
+}
+
+/// Whether the next try may fare better: a thread could not stop, none was idle, or another run's watchdog traced
+/// one for a moment.
+fn may_pass(err: &TargetError) -> bool {
+    matches!(err, TargetError::Refused { .. } | TargetError::Trace { .. } | TargetError::NotAllowed { .. })
 }
 
 /// The life of the tracer thread.

@@ -54,19 +54,9 @@ impl GoProcess {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Its children, as pairs of id and state; a tracer's hold on them does not matter.
+    /// Its children, as pairs of id and state.
     pub(crate) fn children(&self) -> Vec<(u32, char)> {
-        let mut children = Vec::new();
-        for entry in fs::read_dir("/proc").unwrap() {
-            let name = entry.unwrap().file_name();
-            let Some(id) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-            let Ok(stat) = fs::read_to_string(format!("/proc/{id}/stat")) else { continue };
-            let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-            if fields[1] == self.pid().to_string() {
-                children.push((id, fields[0].chars().next().unwrap()));
-            }
-        }
-        children
+        children_of(self.pid())
     }
 
     /// Those of its threads that are stopped or traced.
@@ -122,6 +112,21 @@ impl Drop for GoProcess {
     }
 }
 
+/// The children of a process, as pairs of id and state; a tracer's hold on them does not matter.
+pub(crate) fn children_of(pid: u32) -> Vec<(u32, char)> {
+    let mut children = Vec::new();
+    for entry in fs::read_dir("/proc").unwrap() {
+        let name = entry.unwrap().file_name();
+        let Some(id) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        let Ok(stat) = fs::read_to_string(format!("/proc/{id}/stat")) else { continue };
+        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+        if fields[1] == pid.to_string() {
+            children.push((id, fields[0].chars().next().unwrap()));
+        }
+    }
+    children
+}
+
 /// The path of a program that `./test` builds.
 pub(crate) fn fixture(name: &str) -> PathBuf {
     let home = || PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache/leakscope/fixtures");
@@ -148,11 +153,17 @@ pub(crate) struct Load {
 
 impl Load {
     pub(crate) fn start(server: &str, clients: usize) -> Load {
+        Load::on(server, "/", clients)
+    }
+
+    /// The same on another path.
+    pub(crate) fn on(server: &str, path: &str, clients: usize) -> Load {
         let stop = Arc::new(AtomicBool::new(false));
         let answered = Arc::new(AtomicU64::new(0));
         let client = |_| {
+            let request = format!("GET {path} HTTP/1.1\r\nHost: pong\r\n\r\n");
             let (server, stop, answered) = (server.to_owned(), Arc::clone(&stop), Arc::clone(&answered));
-            std::thread::spawn(move || ask(&server, &stop, &answered))
+            std::thread::spawn(move || ask(&server, &request, &stop, &answered))
         };
         let clients = (0..clients).map(client).collect();
         Load { stop, answered, clients }
@@ -166,12 +177,12 @@ impl Load {
     }
 }
 
-fn ask(server: &str, stop: &AtomicBool, answered: &AtomicU64) -> Vec<String> {
+fn ask(server: &str, request: &str, stop: &AtomicBool, answered: &AtomicU64) -> Vec<String> {
     let mut failures = Vec::new();
     let mut connection = TcpStream::connect(server).unwrap();
     connection.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     while !stop.load(Ordering::Relaxed) {
-        match one_request(&mut connection) {
+        match one_request(&mut connection, request) {
             Ok(()) => drop(answered.fetch_add(1, Ordering::Relaxed)),
             Err(err) => {
                 failures.push(err);
@@ -186,8 +197,8 @@ fn ask(server: &str, stop: &AtomicBool, answered: &AtomicU64) -> Vec<String> {
     failures
 }
 
-fn one_request(connection: &mut TcpStream) -> Result<(), String> {
-    connection.write_all(b"GET / HTTP/1.1\r\nHost: pong\r\n\r\n").map_err(|err| err.to_string())?;
+fn one_request(connection: &mut TcpStream, request: &str) -> Result<(), String> {
+    connection.write_all(request.as_bytes()).map_err(|err| err.to_string())?;
     let mut answer = Vec::new();
     let mut piece = [0; 1024];
     while !answer.ends_with(b"pong") {
