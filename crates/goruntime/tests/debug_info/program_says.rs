@@ -4,6 +4,7 @@ use crate::zoo::{BUILDS, Zoo, address, number};
 use leakscope_goruntime::pclntab::FuncTable;
 use leakscope_goruntime::{DebugInfo, ElfImage, Kind, Piece, Pointee, Role, TypeId};
 use leakscope_model::{Addr, Via};
+use leakscope_target::TargetMemory;
 
 fn each_build(check: impl Fn(&str, &Zoo, &ElfImage<'_>, &DebugInfo<'_>)) {
     for build in BUILDS {
@@ -201,5 +202,25 @@ fn headers_of_maps_and_channels_go_by_the_name_in_the_source() {
             let roles: Vec<Role> = same.map(|(_, ty)| ty.role).collect();
             assert!(roles.contains(&role) && roles.contains(&Role::Plain), "{build}: {name} is {roles:?}");
         }
+    });
+}
+
+#[test]
+fn symbols_and_bytes_of_the_file_are_those_of_the_process() {
+    each_build(|build, zoo, elf, _| {
+        let bias = zoo.bias(elf);
+        for line in zoo.said("global") {
+            let [name, at, size] = line else { panic!("{line:?}") };
+            let symbol = elf.symbols().find(|symbol| symbol.name == name).unwrap();
+            assert_eq!(
+                (symbol.addr.relocate(bias), symbol.size),
+                (address(at), number(size)),
+                "{build}: {name}"
+            );
+        }
+        let code = address(&zoo.said("closure")[0][0]);
+        let mut loaded = [0; 64];
+        zoo.memory.read_exact(code, &mut loaded).unwrap();
+        assert_eq!(elf.read(code.unrelocate(bias), 64), Some(&loaded[..]), "{build}");
     });
 }
