@@ -1,7 +1,8 @@
 //! A process, an address or a file becomes a capture: one file with all the evidence.
 //!
-//! What comes in: a [`Source`]. What goes out: bytes, each part with its kind and time, in a [`Capture`]; and
-//! what the operating system says of a process ([`OsFacts`]). This crate must not know what the bytes mean.
+//! What comes in: a process id, a URL or the path of a file. What goes out: bytes, each part with its kind and
+//! time, in a [`Capture`]; and what the operating system says of a process ([`OsFacts`]). This crate must not know
+//! what the bytes mean.
 //!
 //! ```
 //! use leakscope_collect::{Capture, PartKind, TargetFacts};
@@ -36,23 +37,6 @@ pub use file_kind::FileKind;
 pub use http::HttpLimits;
 pub use manifest::{Manifest, PartEntry, PartKind, TargetFacts};
 pub use os::{CgroupFacts, OsFacts};
-
-use std::path::PathBuf;
-
-/// Where evidence comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
-    /// A running process of this machine, by its id.
-    Process(u32),
-    /// An HTTP server with net/http/pprof.
-    Url(String),
-    /// An ELF core.
-    Core(PathBuf),
-    /// A capture written before.
-    CaptureFile(PathBuf),
-    /// Profiles, dumps and traces, in order of time.
-    Files(Vec<PathBuf>),
-}
 
 /// The time now, as RFC 3339 in UTC.
 pub fn now() -> String {
