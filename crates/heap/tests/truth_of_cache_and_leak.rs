@@ -101,6 +101,9 @@ fn leaked_contexts_and_buffers_are_told_by_who_holds_them() {
         // By number alone: the program takes a cancelCtx for 96 bytes, and it fits 80.
         let found = of(&contexts, "context.cancelCtx").objects;
         assert_eq!(found, program.truth("ctx").objects, "contexts of {go}");
+        let channel = under(&groups, |path| path == "main.theApp leaks");
+        let types: Vec<&str> = channel.iter().map(|group| group.ty.as_str()).collect();
+        assert_eq!(types, ["chan int"], "what the goroutines of {go} wait at");
         let local = under(&groups, |path| path == "main.handleLocal: buf");
         assert_eq!(of(&local, "[]uint8"), program.truth("buf-local"), "buffers in locals of {go}");
         let captured =

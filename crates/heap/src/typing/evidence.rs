@@ -68,7 +68,8 @@ pub(super) fn claim(
 fn one(types: &Types, id: TypeId, offset: u64, class: SlotClass) -> Option<(Kind, Trust)> {
     let &GoType { size, role, ref name, .. } = types.get(id)?;
     // The runtime's own functions know every map and channel by one type, which tells nothing of elements.
-    let generic = role != Role::Plain && !name.contains(['<', '[']);
+    let generic =
+        role != Role::Plain && (name.starts_with("runtime.") || name.starts_with("internal/runtime/"));
     if offset == 0 && role == Role::ChanHeader && size <= class.capacity() {
         // The buffer follows in the same slot where elements have no pointers (runtime/chan.go, makechan).
         let trust = if generic { Trust::Loose } else { Trust::Exact };

@@ -242,5 +242,5 @@ fn a_channel_of_numbers_has_its_buffer_behind_the_header_in_one_slot() {
     program.types.link_containers();
     let object = program.object(1024, true);
     program.variable(channel, object);
-    assert_eq!(program.typed(&no_memory())[object as usize], ("hchan<int>".into(), How::Dwarf));
+    assert_eq!(program.typed(&no_memory())[object as usize], ("chan int".into(), How::Dwarf));
 }
