@@ -28,6 +28,8 @@ pub enum PartKind {
     Trace,
     /// What the operating system says ([`crate::OsFacts`] as JSON).
     Os,
+    /// How and when each heap was read, and what could not be had (JSON, written by the command line).
+    Snapshots,
     /// What a later leakscope has put in; kept, not read.
     #[serde(other)]
     Unknown,

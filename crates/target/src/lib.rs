@@ -9,6 +9,7 @@
 #![allow(clippy::disallowed_methods, reason = "this crate opens processes and files: that is its purpose")]
 
 mod access;
+pub mod clock;
 pub mod core_file;
 pub mod error;
 pub mod mappings;

@@ -29,6 +29,7 @@ pub(crate) fn read(path: &Path, access: &Access, progress: &Progress) -> Result<
         memory: &core,
         mappings: core.mappings(),
         threads: core.threads(),
+        monotonic: None,
     };
     let (heap, target, mut gaps) = heap_of(&memory).map_err(|error| with_cause(error, &core))?;
     gaps.extend(core.gaps());

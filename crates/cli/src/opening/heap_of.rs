@@ -20,15 +20,16 @@ pub(crate) struct Memory<'m> {
     pub(crate) mappings: &'m [Mapping],
     /// Registers of each thread.
     pub(crate) threads: &'m [ThreadRegisters],
+    /// `CLOCK_MONOTONIC` at that moment, in nanoseconds; `None` for a dead process.
+    pub(crate) monotonic: Option<u64>,
 }
 
 /// Identifies the program and reads its heap.
 pub(crate) fn heap_of(from: &Memory<'_>) -> Result<(Heap, Target, Vec<Gap>)> {
     let runtime = Runtime::identify(from.exe, from.memory, from.mappings)
         .with_context(|| format!("cannot read {} as a Go program", from.name))?;
-    let scan = leakscope_heap::scan(from.memory, from.mappings, from.threads, &runtime, None)
+    let heap = leakscope_heap::read(from.memory, from.mappings, from.threads, &runtime, from.monotonic)
         .with_context(|| format!("cannot read the heap of {}", from.name))?;
-    let heap = leakscope_heap::analyse(scan, &runtime, from.memory);
     let gaps = runtime.gaps.iter().map(|gap| Gap::new("runtime", gap.to_string())).collect();
     Ok((heap, target(from, &runtime), gaps))
 }

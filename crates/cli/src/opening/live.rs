@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use leakscope_diagnose::readings::HeapMoment;
 use leakscope_goruntime::RuntimeError;
 use leakscope_model::{Gap, Target};
+use leakscope_target::clock::monotonic_nanoseconds;
 use leakscope_target::{
     Gadgets, LiveProcess, MappedFile, Mapping, Mode, Snapshot, SnapshotFacts, SnapshotOptions,
 };
@@ -74,6 +75,7 @@ impl LiveTarget {
         let snapshot = Snapshot::take(&self.process, self.gadgets, self.options)
             .with_context(|| format!("cannot take a snapshot of process {pid}"))?;
         let (taken_at, at_seconds) = (jiff::Timestamp::now(), self.now());
+        let monotonic = monotonic_nanoseconds();
         progress.says("reading the heap");
         let memory = Memory {
             exe: &self.exe,
@@ -82,6 +84,7 @@ impl LiveTarget {
             memory: &snapshot,
             mappings: snapshot.mappings(),
             threads: snapshot.threads(),
+            monotonic,
         };
         let read = heap_of(&memory).with_context(|| lost(&snapshot));
         let facts = snapshot.release();
