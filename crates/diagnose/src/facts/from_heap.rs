@@ -14,6 +14,20 @@ use crate::rank::Scale;
 /// Crowds and groups with fewer members are nobody's holder.
 const LEAST_LINKED: usize = 10;
 
+/// How many objects of one kind a goroutine may hold for the two to be linked.
+const MOST_PER_GOROUTINE: usize = 4;
+
+/// From a context to the channel of `Done`: pointers that are followed from the held side.
+const WAY_FROM_HELD: u32 = 1;
+
+/// From the `g` in the frame of `runtime.chanrecv` over its `sudog` to the channel: pointers that are followed from the
+/// goroutine's side. The channel itself does not tell who waits for it: `makechan` (`runtime/chan.go`) keeps channels
+/// of elements without pointers out of the collector's sight.
+const WAY_FROM_STACK: u32 = 3;
+
+/// Pointers that are followed from one object.
+const MOST_WAYS: usize = 16;
+
 /// What the runtime calls goroutines that wait for nothing (`runtime/traceback.go`, `gStatusStrings`).
 const NOT_WAITING: [&str; 8] =
     ["", "idle", "runnable", "running", "syscall", "waiting", "copystack", "preempted"];
@@ -88,29 +102,27 @@ fn crowd(found: &GoroutineGroup) -> Crowd {
     }
 }
 
-/// Which crowd holds which group: its frames point at an object of the group, or at something that an object of
-/// the group points at and of which there are as many (the channel of `Done`, not the shared parent).
+/// Which crowd holds which group: its frames point at an object of the group, or at something on a short way from it,
+/// of which there are as many (the channel of `Done` or the wait in its queue, not the shared parent).
 fn links(heap: &Heap, groups: &[groups::Group], crowds: &[GoroutineGroup]) -> Vec<Link> {
-    let crowd_of = holders(heap, crowds);
     let mut size_of = vec![0u32; heap.objects.len() as usize];
     for group in groups {
         for object in &group.objects {
             size_of[object.0 as usize] = group.objects.len() as u32;
         }
     }
+    let crowd_of = holders(heap, crowds, &size_of);
+    let largest = crowds.iter().map(|crowd| crowd.ids.len()).max().unwrap_or(0);
+    let sensible = LEAST_LINKED..=largest.saturating_mul(MOST_PER_GOROUTINE);
     let mut links = Vec::new();
-    for (index, group) in groups.iter().enumerate().filter(|(_, group)| group.objects.len() >= LEAST_LINKED) {
-        let many = group.objects.len() as u32 / 2;
+    for (index, group) in
+        groups.iter().enumerate().filter(|(_, group)| sensible.contains(&group.objects.len()))
+    {
+        let search =
+            Search { heap, crowd_of: &crowd_of, size_of: &size_of, many: group.objects.len() as u32 / 2 };
         let mut counts = vec![0u64; crowds.len()];
         for object in &group.objects {
-            let own = crowd_of[object.0 as usize];
-            let through = || {
-                let targets = targets(heap, *object).iter();
-                targets
-                    .filter(|target| size_of[target.0 as usize] >= many)
-                    .find_map(|t| crowd_of[t.0 as usize])
-            };
-            if let Some(crowd) = own.or_else(through) {
+            if let Some(crowd) = search.holder(*object, WAY_FROM_HELD) {
                 counts[crowd as usize] += 1;
             }
         }
@@ -120,12 +132,44 @@ fn links(heap: &Heap, groups: &[groups::Group], crowds: &[GoroutineGroup]) -> Ve
     links
 }
 
-/// The largest crowd whose frames point at each object.
-fn holders(heap: &Heap, crowds: &[GoroutineGroup]) -> Vec<Option<u32>> {
+/// Looks for the crowd that holds an object, or what only it leads to.
+struct Search<'s> {
+    heap: &'s Heap,
+    crowd_of: &'s [Option<u32>],
+    /// The size of each object's group.
+    size_of: &'s [u32],
+    /// What there are fewer of is shared.
+    many: u32,
+}
+
+impl Search<'_> {
+    fn holder(&self, object: ObjectId, steps: u32) -> Option<u32> {
+        let own = self.crowd_of[object.0 as usize];
+        if own.is_some() || steps == 0 {
+            return own;
+        }
+        let targets =
+            targets(self.heap, object).iter().filter(|target| self.size_of[target.0 as usize] >= self.many);
+        targets.take(MOST_WAYS).find_map(|target| self.holder(*target, steps - 1))
+    }
+}
+
+/// The largest crowd that leads to each object: its frames point at it, or at something that leads there and of which
+/// each goroutine has one of its own.
+fn holders(heap: &Heap, crowds: &[GoroutineGroup], size_of: &[u32]) -> Vec<Option<u32>> {
     let mut crowd_of = vec![None; heap.objects.len() as usize];
     for (index, crowd) in crowds.iter().enumerate().filter(|(_, crowd)| crowd.ids.len() >= LEAST_LINKED) {
-        for object in &crowd.held {
-            crowd_of[object.0 as usize].get_or_insert(index as u32);
+        let many = crowd.ids.len() as u32 / 2;
+        let mut ring: Vec<ObjectId> = crowd.held.clone();
+        for _ in 0..=WAY_FROM_STACK {
+            let mut next = Vec::new();
+            for object in ring.into_iter().filter(|object| size_of[object.0 as usize] >= many) {
+                if crowd_of[object.0 as usize].is_none() {
+                    crowd_of[object.0 as usize] = Some(index as u32);
+                    next.extend(targets(heap, object).iter().take(MOST_WAYS * 4));
+                }
+            }
+            ring = next;
         }
     }
     crowd_of
