@@ -18,32 +18,38 @@ pub struct Allocation {
     pub samples: u64,
 }
 
-/// The lines outside the standard library that allocated the members and what hangs below them.
-pub fn allocation(facts: &Facts, members: &Members) -> Allocation {
+/// The lines outside the standard library that allocated the members and what hangs below them. Where some of it was
+/// made by one of `makers` (begins of function names), only that counts.
+pub fn allocation(facts: &Facts, members: &Members, makers: &[&str]) -> Allocation {
+    let groups = family(facts, members);
+    let stacks: Vec<&(Vec<Frame>, u64)> =
+        groups.into_iter().filter_map(|index| facts.group(index)).flat_map(|group| &group.samples).collect();
+    let made: Vec<_> = stacks.iter().copied().filter(|(stack, _)| is_made_by(stack, makers)).collect();
+    let chosen = if made.is_empty() { stacks } else { made };
     let mut counts: BTreeMap<(&str, &str, u32), u64> = BTreeMap::new();
-    for index in family(facts, members) {
-        for (stack, samples) in facts.group(index).map(|group| group.samples.as_slice()).unwrap_or_default() {
-            if let Some(frame) = own_line(stack) {
-                *counts.entry((&frame.function, &frame.file, frame.line)).or_default() += samples;
-            }
+    for (stack, samples) in chosen {
+        if let Some(frame) = own_line(stack) {
+            *counts.entry((&frame.function, &frame.file, frame.line)).or_default() += samples;
         }
     }
     let samples: u64 = counts.values().sum();
     if samples == 0 {
         return created(facts, members);
     }
-    let mut sites: Vec<Site> = counts
-        .into_iter()
-        .map(|((function, file, line), count)| Site {
-            function: function.to_owned(),
-            file: file.to_owned(),
-            line,
-            share: count as f64 / samples as f64,
-        })
-        .collect();
+    let site = |((function, file, line), count): ((&str, &str, u32), u64)| Site {
+        function: function.to_owned(),
+        file: file.to_owned(),
+        line,
+        share: count as f64 / samples as f64,
+    };
+    let mut sites: Vec<Site> = counts.into_iter().map(site).collect();
     sites.sort_by(|a, b| b.share.total_cmp(&a.share));
     sites.truncate(MOST_SITES);
     Allocation { sites, samples }
+}
+
+fn is_made_by(stack: &[Frame], makers: &[&str]) -> bool {
+    stack.iter().any(|frame| makers.iter().any(|maker| frame.function.starts_with(maker)))
 }
 
 /// The innermost line outside the standard library: who called the library that allocated.
@@ -91,10 +97,23 @@ mod tests {
         group.samples =
             vec![(vec![library.clone(), leaky], 3), (vec![library.clone(), other], 1), (vec![library], 9)];
         let facts = Facts { groups: vec![group], ..Facts::default() };
-        let found = allocation(&facts, &members());
+        let found = allocation(&facts, &members(), &[]);
         assert_eq!(found.samples, 4);
         let shares: Vec<(u32, f64)> = found.sites.iter().map(|site| (site.line, site.share)).collect();
         assert_eq!(shares, [(41, 0.75), (7, 0.25)]);
+    }
+
+    #[test]
+    fn what_the_makers_made_goes_before_what_hangs_on_it() {
+        let maker = frame("context.WithDeadlineCause", "context/context.go", 640);
+        let mut group = contexts(300, 6300, 300);
+        group.samples = vec![
+            (vec![frame("main.newRecord", "/src/orders/record.go", 9)], 30),
+            (vec![maker, frame("main.leaky", "/src/orders/interceptor.go", 41)], 1),
+        ];
+        let facts = Facts { groups: vec![group], ..Facts::default() };
+        let found = allocation(&facts, &members(), &["context.With"]);
+        assert_eq!((found.samples, found.sites[0].line), (1, 41));
     }
 
     #[test]
@@ -104,7 +123,7 @@ mod tests {
             crowds: vec![waiting("chan receive", 300, 6300, 300)],
             ..Facts::default()
         };
-        let found = allocation(&facts, &members());
+        let found = allocation(&facts, &members(), &[]);
         assert_eq!((found.samples, found.sites.first().map(|site| site.line)), (0, Some(44)));
     }
 }

@@ -6,7 +6,7 @@ use crate::allocation::{Allocation, allocation};
 use crate::evidence::{Commands, Ledger, counted};
 use crate::facts::{Crowd, Facts, Group};
 use crate::rank::Scale;
-use crate::rules::{Rule, Suspicion, rule};
+use crate::rules::{FixAt, Rule, Suspicion, rule};
 use crate::second_source::SecondSource;
 
 /// Everything that a finding is written from.
@@ -27,7 +27,7 @@ pub(crate) fn write_up(suspicion: &Suspicion, desk: &Desk<'_>, ledger: &mut Ledg
     let group = suspicion.members.groups.first().and_then(|index| desk.facts.group(*index));
     let crowd = suspicion.members.crowds.first().and_then(|index| desk.facts.crowd(*index));
     let figures = figures(suspicion, desk)?;
-    let allocation = allocation(desk.facts, &suspicion.members);
+    let allocation = allocation(desk.facts, &suspicion.members, row.makers);
     let mut because = Vec::new();
     let remarks = suspicion.remarks.join("; ");
     if let Some(group) = group {
@@ -57,7 +57,7 @@ pub(crate) fn write_up(suspicion: &Suspicion, desk: &Desk<'_>, ledger: &mut Ledg
         since: None,
         ty: group.map_or("runtime.g".to_owned(), |group| group.ty.clone()),
         path: group.map_or_else(|| crowd_path(crowd), |group| group.path.clone()),
-        fix: fix(&allocation, row),
+        fix: fix(&allocation, crowd, row),
         allocated_at: allocation.sites,
         held_by: crowd.map(held_by),
         because,
@@ -144,9 +144,15 @@ fn allocation_fact(allocation: &Allocation, desk: &Desk<'_>) -> Option<leakscope
     Some(counted(says, allocation.samples as f64, desk.commands.types()))
 }
 
-fn fix(allocation: &Allocation, rule: &Rule) -> Option<Fix> {
-    let site = allocation.sites.first()?;
-    Some(Fix { file: site.file.clone(), line: site.line, advice: rule.remedy.to_owned() })
+/// The line to change, by what the rule's remedy is for; the other where that one is not known.
+fn fix(allocation: &Allocation, crowd: Option<&Crowd>, rule: &Rule) -> Option<Fix> {
+    let made = allocation.sites.first().map(|site| (site.file.clone(), site.line));
+    let wait = crowd.and_then(Crowd::place).map(|frame| (frame.file.to_string(), frame.line));
+    let (file, line) = match rule.fix_at {
+        FixAt::Allocation => made.or(wait),
+        FixAt::Wait => wait.or(made),
+    }?;
+    Some(Fix { file, line, advice: rule.remedy.to_owned() })
 }
 
 fn held_by(crowd: &Crowd) -> HeldBy {

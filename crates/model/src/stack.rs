@@ -42,7 +42,11 @@ impl Frame {
             return false;
         }
         let file = &*self.file;
-        file.is_empty() || file.contains(&format!("/src/{package}/")) || file.starts_with(&format!("{package}/"))
+        // `time.newTimer` and its like are written in package runtime and linked into another.
+        let lies_in = |package: &str| {
+            file.contains(&format!("/src/{package}/")) || file.starts_with(&format!("{package}/"))
+        };
+        file.is_empty() || lies_in(package) || lies_in("runtime")
     }
 }
 
@@ -62,11 +66,15 @@ mod tests {
 
     #[test]
     fn packages_and_the_standard_library() {
-        let grpc = frame("google.golang.org/grpc.(*Server).serveStreams", "/mod/google.golang.org/grpc@v1/server.go");
+        let grpc = frame(
+            "google.golang.org/grpc.(*Server).serveStreams",
+            "/mod/google.golang.org/grpc@v1/server.go",
+        );
         assert_eq!(grpc.package(), "google.golang.org/grpc");
         assert!(!grpc.is_standard());
         assert!(frame("net/http.(*conn).serve", "/usr/local/go/src/net/http/server.go").is_standard());
         assert!(frame("net/http.(*conn).serve", "net/http/server.go").is_standard());
+        assert!(frame("time.newTimer", "runtime/time.go").is_standard());
         assert!(!frame("main.main", "/src/main/main.go").is_standard());
         assert!(!frame("orders/cache.Put", "/home/me/orders/cache/cache.go").is_standard());
         assert!(frame("runtime.gopark", "runtime/proc.go").is_runtime());

@@ -29,6 +29,6 @@ fn known(id: &str) -> Result<&'static Rule> {
 }
 
 fn page(rule: &Rule) -> String {
-    let Rule { id, title, explanation, remedy, kind: _, judge: _ } = rule;
+    let Rule { id, title, explanation, remedy, kind: _, makers: _, fix_at: _, judge: _ } = rule;
     leakscope_report::text::explanation(id, title, explanation, remedy, crate::terminal::look())
 }

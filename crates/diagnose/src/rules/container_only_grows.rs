@@ -2,7 +2,7 @@
 
 use leakscope_model::{Confidence, FindingKind, PathStep, Via};
 
-use super::{Rule, Suspicion};
+use super::{FixAt, Rule, Suspicion};
 use crate::facts::{Facts, Group, Members};
 use crate::population::Trend;
 
@@ -16,6 +16,8 @@ stay. A bounded cache replaces: as many leave as come. A table that was filled a
 process a cache that fills up looks the same as a leak; then the rule says `possible` and why.",
     remedy: "Bound it: evict by size or age, delete entries when their owner ends, or keep the data outside the process.",
     kind: FindingKind::Heap,
+    makers: &[],
+    fix_at: FixAt::Allocation,
     judge,
 };
 

@@ -2,7 +2,7 @@
 
 use leakscope_model::{Confidence, FindingKind, PathStep, Via};
 
-use super::{Rule, Suspicion};
+use super::{FixAt, Rule, Suspicion};
 use crate::facts::{Facts, Group, Members};
 use crate::population::{MANY_AT_ONE_MOMENT, Trend};
 
@@ -18,6 +18,8 @@ were there before stay. A single moment with a thousand or more of them is worth
     remedy: "Keep the cancel function that the call returns and call it on every way out (`defer cancel()`), or derive from the \
 request's own context, which ends with the request.",
     kind: FindingKind::Goroutine,
+    makers: &["context.With", "context.AfterFunc"],
+    fix_at: FixAt::Allocation,
     judge,
 };
 

@@ -2,7 +2,7 @@
 
 use leakscope_model::{Confidence, FindingKind};
 
-use super::{Rule, Suspicion};
+use super::{FixAt, Rule, Suspicion};
 use crate::facts::{Crowd, Facts, Members};
 use crate::population::{MANY_AT_ONE_MOMENT, Trend};
 
@@ -17,6 +17,8 @@ the same place. Goroutines that wait for the network are connections: those are 
 single moment with a thousand or more of them is worth a `possible`.",
     remedy: "Give the wait a way out: close the channel, receive from it, or select on a context that ends.",
     kind: FindingKind::Goroutine,
+    makers: &[],
+    fix_at: FixAt::Wait,
     judge,
 };
 

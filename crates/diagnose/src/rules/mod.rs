@@ -21,8 +21,22 @@ pub struct Rule {
     pub remedy: &'static str,
     /// What kind of thing leaks.
     pub kind: FindingKind,
+    /// Begins of the names of the functions that make what leaks: their callers are where to fix it. Empty where
+    /// anything may be made.
+    pub makers: &'static [&'static str],
+    /// Which line the remedy is for.
+    pub fix_at: FixAt,
     /// Looks at the facts.
     pub judge: fn(&Facts) -> Vec<Suspicion>,
+}
+
+/// Which line a remedy is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FixAt {
+    /// Where what leaks is made.
+    Allocation,
+    /// Where the goroutines wait.
+    Wait,
 }
 
 /// What a rule accuses.
