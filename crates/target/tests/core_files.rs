@@ -185,6 +185,21 @@ fn the_executable_stands_in_for_pages_that_no_kernel_dumps() {
 }
 
 #[test]
+fn libraries_are_no_gap() {
+    let mut files = words(&[2, 0x1000, 0x40_0000, 0x40_2000, 0, 0x50_0000, 0x50_1000, 0]);
+    files.extend(b"/srv/app\0/lib/ld.so\0");
+    let auxv = words(&[9, 0x40_1010, 0, 0]);
+    let notes = notes(&[note("CORE", 6, &auxv), note("CORE", 0x4649_4c45, &files)]);
+    let core =
+        open(elf(4, 62, 0, &[notes, load(RX, 0x40_0000, 0x2000, b""), load(RX, 0x50_0000, 0x1000, b"")]));
+    let said = "svc.core: 12288 bytes in 2 ranges from 0x400000 on are missing: ";
+    assert!(core.gaps()[0].reason.starts_with(said), "{:?}", core.gaps());
+    let core = core.with_executable(Path::new("/srv/app"), app().into()).unwrap();
+    assert_eq!(core.missing(), [range(0x50_0000, 0x50_1000, MissingBecause::NotDumped)]);
+    assert_eq!(core.gaps().len(), 1, "only the build ID could not be compared");
+}
+
+#[test]
 fn another_build_is_refused() {
     let other = elf(2, 62, 0x40_1020, &[load(RX, 0x40_0000, 0x2000, &[0; 0x2000])]);
     let err = open(kernel_core()).with_executable(Path::new("/srv/app.new"), other.into()).unwrap_err();
