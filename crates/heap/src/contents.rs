@@ -50,7 +50,7 @@ pub(crate) fn scan(
 ) -> Result<Contents, HeapError> {
     let pieces = pieces(input.objects.spans());
     let wants: Vec<Want> = pieces.iter().map(|piece| piece.want).collect();
-    let mut scanner = Scanner { input, masks, out: Contents::default(), large: None };
+    let mut scanner = Scanner { input, masks, out: Contents::default(), large: None, lost: 0 };
     scanner.out.edges.starts.reserve_exact(input.objects.len() as usize + 1);
     let mut torn = None;
     gather(memory, &wants, |index, bytes| {
@@ -72,6 +72,7 @@ pub(crate) fn scan(
     scanner.starts_up_to(input.objects.len());
     let end = scanner.edge_count()?;
     scanner.out.edges.starts.push(end);
+    scanner.note_lost();
     Ok(scanner.out)
 }
 
@@ -117,6 +118,8 @@ struct Scanner<'a, 'm, 't> {
     masks: &'t mut TypeMasks<'m>,
     out: Contents,
     large: Option<Large>,
+    /// Pointers into free slots.
+    lost: u32,
 }
 
 impl Scanner<'_, '_, '_> {
@@ -131,6 +134,32 @@ impl Scanner<'_, '_, '_> {
         self.out.edges.starts.resize(id as usize, here);
     }
 
+    /// The collector frees nothing that an allocated object points at, so such a pointer shows a torn picture.
+    fn note_lost(&mut self) {
+        let guesses = self.input.bits == PointerBits::ArenaBitmap;
+        if self.lost > 0 && !guesses {
+            let reason =
+                format!("{} pointers lead into free memory: the program wrote while it was read", self.lost);
+            self.out.gaps.push(Gap::new("heap", reason));
+        }
+        if guesses {
+            let reason = "this release keeps pointer maps in arenas, which are not read: every word counts as a pointer";
+            self.out.gaps.push(Gap::new("heap", reason));
+        }
+    }
+
+    /// Objects without a known map, each word of which may be a pointer.
+    fn guessed_span(&mut self, span: &SpanRow, words: Words<'_>) {
+        let slot_words = (span.slot_size / 8) as usize;
+        for (slot, id) in span.allocated_slots().zip(span.first.0..) {
+            self.starts_up_to(id + 1);
+            let first = slot as usize * slot_words;
+            let value = Words(words.0.get(first..first + slot_words).unwrap_or_default());
+            self.first_word(ObjectId(id), false, value.at(0));
+            self.tiled(value, 0, None);
+        }
+    }
+
     fn piece(&mut self, span: &SpanRow, offset: u64, bytes: &[u8]) -> Result<(), HeapError> {
         self.edge_count()?;
         let words = Words(bytes.as_chunks::<WORD>().0);
@@ -138,6 +167,9 @@ impl Scanner<'_, '_, '_> {
             self.large_piece(span, offset, words)
         } else if let Some(map) = self.input.bits.map_in_span(span.span_bytes(), span.slot_size) {
             self.small_span(span, (map / 8) as usize, words);
+            Ok(())
+        } else if self.input.bits == PointerBits::ArenaBitmap {
+            self.guessed_span(span, words);
             Ok(())
         } else {
             self.typed_span(span, words)
@@ -186,13 +218,8 @@ impl Scanner<'_, '_, '_> {
             let found =
                 types.binary_search_by_key(&span.base, |&(base, _)| base).ok().and_then(|at| types.get(at));
             let ty = found.map_or(Addr::default(), |&(_, ty)| ty);
-            // The allocator sets the type last, when it has zeroed the object: until then it has no pointers.
-            let untyped = TypeMask { size: span.slot_size, bits: Box::default() };
-            let mask = if ty.is_nil() {
-                Some(Rc::new(untyped))
-            } else {
-                self.mask_of(span.first, ty, span.slot_size)?
-            };
+            let guessed = self.input.bits == PointerBits::ArenaBitmap;
+            let mask = if guessed { None } else { self.mask_of(span.first, ty, span.slot_size)? };
             self.large = Some(Large { base: span.base, mask });
         }
         let mask = self.large.take();
@@ -202,7 +229,12 @@ impl Scanner<'_, '_, '_> {
     }
 
     /// The type's mask; `None`, and a gap the first time, where it cannot be had: then every word counts.
+    ///
+    /// The allocator sets the type last, when it has zeroed the object: until then it has no pointers.
     fn mask_of(&mut self, id: ObjectId, ty: Addr, room: u64) -> Result<Option<Rc<TypeMask>>, HeapError> {
+        if ty.is_nil() {
+            return Ok(Some(Rc::new(TypeMask { size: room, bits: Box::default() })));
+        }
         match self.masks.get(ty, room) {
             Ok(mask) => {
                 if mask.is_some() {
@@ -265,7 +297,10 @@ impl Scanner<'_, '_, '_> {
             let at = start + mask.trailing_zeros() as usize;
             mask &= mask - 1;
             let word = words.at(at);
-            let Some((target, offset)) = self.input.objects.find(Addr::new(word)) else { continue };
+            let Some((target, offset)) = self.input.objects.find(Addr::new(word)) else {
+                self.lost += u32::from(word != 0 && self.input.objects.is_free_slot(Addr::new(word)));
+                continue;
+            };
             let edge = self.out.edges.targets.len() as u32;
             self.out.edges.targets.push(target);
             self.out.edges.words.push((at - object + skipped) as u32);
@@ -291,5 +326,139 @@ impl Words<'_> {
     #[inline]
     fn at(self, index: usize) -> u64 {
         self.0.get(index).map_or(0, |&word| u64::from_le_bytes(word))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::indexing_slicing, reason = "tests index what they made")]
+mod tests {
+    use super::*;
+    use crate::graph::Objects;
+    use crate::program::Ranges;
+    use leakscope_goruntime::{Layout, Slot};
+    use leakscope_target::Image;
+    use proptest::prelude::*;
+
+    const BASE: u64 = 0x10_0000;
+
+    fn abi_layout() -> Layout {
+        let slots = [
+            ("abi.Type.Size_", 0, 8),
+            ("abi.Type.PtrBytes", 8, 8),
+            ("abi.Type.TFlag", 20, 1),
+            ("abi.Type.Kind_", 23, 1),
+            ("abi.Type.GCData", 32, 8),
+        ];
+        Layout {
+            slots: slots
+                .iter()
+                .map(|&(name, offset, width)| (name.to_owned(), Slot { offset, width }))
+                .collect(),
+            sizes: [("abi.Type".to_owned(), 48)].into(),
+            ..Layout::default()
+        }
+    }
+
+    fn span(page: u64, slot_size: u64, header: u64, slots: u32, allocated: u64) -> SpanRow {
+        let base = Addr::new(BASE + page * 8192);
+        let allocated = Box::new([allocated]);
+        SpanRow { base, slot_size, header, slots, noscan: false, allocated, first: ObjectId(0) }
+    }
+
+    fn put(bytes: &mut [u8], at: u64, word: u64) {
+        bytes[at as usize..at as usize + 8].copy_from_slice(&word.to_le_bytes());
+    }
+
+    fn read(bytes: Vec<u8>, spans: Vec<SpanRow>, large_types: &[(Addr, Addr)]) -> Contents {
+        let image = Image::new(Addr::new(BASE), bytes);
+        let (objects, _) = Objects::new(spans).unwrap();
+        let layout = abi_layout();
+        let program = Program::new(
+            Ranges::new([(0x40_0000, 0x50_0000)]),
+            Ranges::new([(0x60_0000, 0x70_0000)]),
+            vec![],
+        );
+        let input =
+            ScanInput { objects: &objects, large_types, bits: PointerBits::of(&layout), program: &program };
+        let mut masks = TypeMasks::new(&image, &layout).unwrap();
+        scan(&image, &input, &mut masks).unwrap()
+    }
+
+    #[test]
+    fn a_map_at_the_end_of_the_span_tells_the_pointers() {
+        let mut bytes = vec![0; 8192];
+        // Slot 1 of 24 bytes: a code address, a type word, and a pointer 8 bytes into slot 2.
+        put(&mut bytes, 24, 0x40_1000);
+        put(&mut bytes, 32, 0x60_0040);
+        put(&mut bytes, 40, BASE + 48 + 8);
+        // Slot 2 has the same words, but no bit says that they are pointers.
+        put(&mut bytes, 64, BASE + 24);
+        put(&mut bytes, 8192 - 128, 1 << 5);
+        let contents = read(bytes, vec![span(0, 24, 0, 60, 0b110)], &[]);
+        assert_eq!(contents.edges.starts, [0, 1, 1]);
+        assert_eq!((contents.edges.targets, contents.edges.words), (vec![ObjectId(1)], vec![2]));
+        assert_eq!(contents.edges.interior, [(0, 8)]);
+        assert_eq!(contents.type_words, [(0, Addr::new(0x60_0040))]);
+        assert_eq!(contents.code_words, [(ObjectId(0), Addr::new(0x40_1000))]);
+        assert_eq!(contents.gaps, []);
+    }
+
+    #[test]
+    fn a_type_before_the_object_tells_the_pointers_of_every_element() {
+        let mut bytes = vec![0; 3 * 8192];
+        let ty = BASE + 2 * 8192;
+        // An element of 16 bytes whose second word is a pointer.
+        put(&mut bytes, 2 * 8192, 16);
+        put(&mut bytes, 2 * 8192 + 8, 16);
+        put(&mut bytes, 2 * 8192 + 32, ty + 64);
+        bytes[2 * 8192 + 64] = 0b10;
+        put(&mut bytes, 0, ty);
+        put(&mut bytes, 8, BASE + 8192);
+        put(&mut bytes, 16, BASE + 8192);
+        put(&mut bytes, 32, BASE + 8);
+        let spans = vec![span(0, 1024, 8, 8, 1), span(1, 8192, 0, 1, 1)];
+        let large = [(Addr::new(BASE + 8192), Addr::new(ty))];
+        let contents = read(bytes, spans, &large);
+        assert_eq!(contents.edges.starts, [0, 2, 2]);
+        assert_eq!(contents.edges.targets, [ObjectId(1), ObjectId(0)]);
+        assert_eq!(contents.edges.words, [1, 3]);
+        assert_eq!(contents.headers, [(ObjectId(0), Addr::new(ty)), (ObjectId(1), Addr::new(ty))]);
+        assert_eq!(contents.gaps, []);
+    }
+
+    #[test]
+    fn a_pointer_into_free_memory_is_a_gap() {
+        let mut bytes = vec![0; 8192];
+        put(&mut bytes, 0, BASE + 64);
+        put(&mut bytes, 8192 - 128, 1);
+        let contents = read(bytes, vec![span(0, 16, 0, 60, 1)], &[]);
+        assert_eq!(contents.gaps.len(), 1);
+        assert!(contents.gaps[0].reason.starts_with("1 pointers lead into free memory"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_make_a_graph(
+            seed in prop::collection::vec(any::<u8>(), 1..600),
+            shapes in prop::collection::vec((1u64..300, any::<bool>(), any::<u64>()), 3),
+        ) {
+            let mut bytes: Vec<u8> = seed.iter().cycle().take(3 * 8192).copied().collect();
+            // Make some words point into the image, so that types and edges are found at all.
+            for (word, &byte) in bytes.clone().chunks(8).zip(&seed).enumerate().map(|(at, (_, byte))| (at as u64 * 8, byte)) {
+                if byte % 3 == 0 {
+                    put(&mut bytes, word, BASE + u64::from(byte) * 96);
+                }
+            }
+            let spans = shapes.iter().zip(0u64..).map(|(&(words, header, allocated), page)| {
+                let slots = (8192 / (words * 8)).clamp(1, 64) as u32;
+                let low = if slots == 64 { u64::MAX } else { (1 << slots) - 1 };
+                span(page, words * 8, if header { 8 } else { 0 }, slots, allocated & low)
+            });
+            let contents = read(bytes, spans.collect(), &[]);
+            let edges = contents.edges;
+            prop_assert_eq!(edges.targets.len(), edges.words.len());
+            prop_assert_eq!(*edges.starts.last().unwrap() as usize, edges.targets.len());
+            prop_assert!(edges.starts.is_sorted());
+        }
     }
 }

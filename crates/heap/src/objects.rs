@@ -295,6 +295,20 @@ impl Objects {
     /// unused tail.
     #[inline]
     pub fn find(&self, addr: Addr) -> Option<(ObjectId, u64)> {
+        let (word, slot, offset) = self.slot(addr)?;
+        let bit = 1u64 << (slot % 64);
+        let before = (word.allocated & (bit - 1)).count_ones();
+        (word.allocated & bit != 0).then_some((ObjectId(word.first + before), offset))
+    }
+
+    /// Whether `addr` lies in a slot of an in-use span that holds no object.
+    pub fn is_free_slot(&self, addr: Addr) -> bool {
+        self.slot(addr).is_some_and(|(word, slot, _)| word.allocated >> (slot % 64) & 1 == 0)
+    }
+
+    /// The 64 slots among which `addr` lies, the number of its slot, and its offset in the slot.
+    #[inline]
+    fn slot(&self, addr: Addr) -> Option<(SlotWord, u32, u64)> {
         let distance = addr.get().wrapping_sub(self.lowest);
         let region = *self.regions.get((distance >> REGION_SHIFT) as usize)? as usize;
         let page = (distance >> PAGE_SHIFT) as usize % PAGES_IN_REGION;
@@ -303,9 +317,7 @@ impl Objects {
         let span = self.hot.get((number as usize).wrapping_sub(1))?;
         let (slot, offset) = span.slot_at(addr.get())?;
         let word = self.words.get(span.first_word as usize + slot as usize / 64)?;
-        let bit = 1u64 << (slot % 64);
-        let before = (word.allocated & (bit - 1)).count_ones();
-        (word.allocated & bit != 0).then_some((ObjectId(word.first + before), offset))
+        Some((*word, slot, offset))
     }
 }
 
@@ -381,6 +393,10 @@ mod tests {
         assert_eq!(addrs, [far, 0xc0_0000_0000, 0xc0_0000_0000 + 65 * 48, 0xc0_0000_0000 + 169 * 48]);
         assert_eq!(objects.find(Addr::new(0xc0_0000_0000 + 65 * 48 + 47)), Some((ObjectId(2), 47)));
         assert_eq!(objects.find(Addr::new(0xc0_0000_0000 + 66 * 48)), None);
+        assert!(objects.is_free_slot(Addr::new(0xc0_0000_0000 + 66 * 48)));
+        assert!(
+            !objects.is_free_slot(Addr::new(0xc0_0000_0000 + 65 * 48)) && !objects.is_free_slot(Addr::new(8))
+        );
         assert_eq!(objects.find(Addr::new(0xc0_0000_0000 + 170 * 48)), None);
         assert_eq!(objects.find(Addr::new(far - 1)), None);
         assert_eq!(objects.find(Addr::new(0)), None);

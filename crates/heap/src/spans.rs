@@ -113,8 +113,8 @@ struct MspanLayout {
     size: u64,
     start_addr: Slot,
     pages: Slot,
-    /// The index below which every slot is allocated: `freeIndexForScan` where there is one, since a slot
-    /// between it and `freeindex` is not yet initialised.
+    /// The index below which every slot is allocated. `freeIndexForScan` is no substitute: since Go 1.25 it stands
+    /// still while the collector marks, and what is allocated meanwhile lies above it.
     free_index: Slot,
     slots: Slot,
     alloc_bits: Slot,
@@ -141,9 +141,7 @@ impl MspanLayout {
             size: size.min(PAGE_BYTES),
             start_addr: need(layout, "mspan.startAddr")?,
             pages: need(layout, "mspan.npages")?,
-            free_index: layout
-                .slot("mspan.freeIndexForScan")
-                .map_or_else(|| need(layout, "mspan.freeindex"), Ok)?,
+            free_index: need(layout, "mspan.freeindex")?,
             slots: need(layout, "mspan.nelems")?,
             alloc_bits: pointer(need(layout, "mspan.allocBits")?),
             mark_bits: pointer(need(layout, "mspan.gcmarkBits")?),
