@@ -1,5 +1,5 @@
 //! The committed schema describes what is printed, and nothing that is printed is missing from it.
-#![allow(clippy::disallowed_methods, reason = "the test reads the committed schema")]
+#![allow(clippy::disallowed_methods, clippy::expect_used, reason = "the test reads the committed schema")]
 
 mod sample;
 
