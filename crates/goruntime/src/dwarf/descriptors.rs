@@ -22,7 +22,7 @@ struct Described {
 
 /// Every descriptor by address, in order.
 ///
-/// `DW_AT_go_runtime_type` counts from the start of the section that the linker put descriptors in: `.rodata`,
+/// `DW_AT_go_runtime_type` counts from the start of the section that Go's linker put descriptors in: `.rodata`,
 /// `.data.rel.ro` or their own. Which it was is found by looking whether descriptors of the right size and kind
 /// are there. Linker: cmd/link/internal/ld/dwarf.go, AddSectionOffset
 pub(super) fn descriptors(
@@ -39,7 +39,7 @@ pub(super) fn descriptors(
             Some(Described { offset, id: type_at(places, raw.at)?, kind: raw.attributes.kind? })
         })
         .collect();
-    let Some(base) = section_of(elf, types, &described) else { return Vec::new() };
+    let Some(base) = start_of(elf, types, &described) else { return Vec::new() };
     let mut found: Vec<(LinkAddr, TypeId)> =
         described.iter().map(|ty| (LinkAddr::new(base.wrapping_add(ty.offset)), ty.id)).collect();
     found.sort_unstable();
@@ -47,21 +47,22 @@ pub(super) fn descriptors(
     found
 }
 
-/// Where the section of descriptors starts: the one under which most samples are right.
-fn section_of(elf: &ElfImage<'_>, types: &Types, described: &[Described]) -> Option<u64> {
+/// Where the descriptors start: at a section, or inside one where a C linker put its own data before Go's.
+fn start_of(elf: &ElfImage<'_>, types: &Types, described: &[Described]) -> Option<u64> {
     let kind_offset = types.by_name("internal/abi.Type").and_then(|ty| types.field(ty, "Kind_"))?.offset;
     let step = (described.len() / SAMPLES).max(1);
-    let right = |base: u64| {
-        let samples = described.iter().step_by(step).take(SAMPLES);
-        samples.filter(|ty| is_descriptor(elf, types, base, kind_offset, ty)).count()
+    let samples: Vec<&Described> = described.iter().step_by(step).take(SAMPLES).collect();
+    let fits = |start: &u64| {
+        let right = samples.iter().filter(|ty| is_descriptor(elf, types, *start, kind_offset, ty)).count();
+        samples.len() < 2 * right
     };
-    let starts = elf.memory_sections().map(|(_, start)| start.get());
-    let best =
-        starts.map(|start| (right(start), start)).max_by_key(|(right, start)| (*right, u64::MAX - *start));
-    match best {
-        Some((right, start)) if 0 < right => Some(start),
-        _ => by_name(elf),
-    }
+    let mut sections = elf.memory_sections().map(|(_, start)| start.get());
+    sections
+        .find(fits)
+        .or_else(|| {
+            elf.symbols().find(|symbol| symbol.name == "runtime.types").map(|symbol| symbol.addr.get())
+        })
+        .or_else(|| by_name(elf))
 }
 
 /// In a separate debug file there are no descriptors to look at, but the sections' names.

@@ -10,9 +10,15 @@ use leakscope_goruntime::ElfImage;
 use leakscope_model::{Addr, Bias};
 use leakscope_target::{LiveProcess, MappedFile, ReadError, TargetMemory};
 
-/// Every build of it that the fixtures hold.
-pub(crate) const BUILDS: [&str; 5] =
-    ["zoo-go1.22.10", "zoo-go1.24.3", "zoo-go1.26.6", "zoo-go1.27.3", "zoo-pie-go1.26.6"];
+/// Every build of it that the fixtures hold; the last was linked by a C linker.
+pub(crate) const BUILDS: [&str; 6] = [
+    "zoo-go1.22.10",
+    "zoo-go1.24.3",
+    "zoo-go1.26.6",
+    "zoo-go1.27.3",
+    "zoo-pie-go1.26.6",
+    "zoo-external-go1.24.3",
+];
 
 /// A built program; fails with what to do where it is missing.
 pub(crate) fn fixture(name: &str) -> PathBuf {
