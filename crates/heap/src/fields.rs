@@ -57,6 +57,14 @@ pub(crate) fn read_slot(
     Ok(u64::from_le_bytes(word))
 }
 
+/// Whether so much memory at `at` can be: anything up to 16 MB, and more if its first and last byte can be read.
+/// Tables are laid out by what structures claim, and a damaged one may claim anything.
+pub(crate) fn is_plausible(memory: &dyn TargetMemory, at: Addr, len: u64) -> bool {
+    const SMALL: u64 = 16 << 20;
+    let reads = |addr: Option<Addr>| addr.is_some_and(|addr| memory.read_exact(addr, &mut [0]).is_ok());
+    len <= SMALL || reads(Some(at)) && reads(at.checked_add(len - 1))
+}
+
 /// A Go slice's data pointer and length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SliceHead {

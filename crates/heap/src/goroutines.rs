@@ -9,7 +9,7 @@ use leakscope_target::{ReadError, TargetMemory, ThreadRegisters};
 
 use crate::deferred::deferred_words;
 use crate::error::HeapError;
-use crate::fields::read_slot;
+use crate::fields::{is_plausible, read_slot};
 use crate::gather::{Want, gather};
 use crate::goroutine_records::{GoroutineRecord, read_all, thread_id};
 use crate::graph::RootOrigin;
@@ -45,7 +45,7 @@ pub(crate) fn read(
     records.retain(|record| !is_dead(&runtime.names, record.status));
     let mut starts: Vec<Option<Start>> =
         records.iter().map(|record| start_of(memory, input, record)).collect();
-    let mut stacks = used_stacks(&records, &mut starts, gaps);
+    let mut stacks = used_stacks(memory, &records, &mut starts, gaps);
     stacks.sort_unstable();
     let wants: Vec<Want> = stacks.iter().map(|&(at, len, _)| (at, len)).collect();
     let mut reader = Reader::new(memory, input);
@@ -72,6 +72,7 @@ fn is_dead(names: &Names, status: u64) -> bool {
 /// `(lowest used byte, bytes, index of the goroutine)` of every stack. A goroutine whose stack pointer lies
 /// outside of its stack loses its start and leaves a gap.
 fn used_stacks(
+    memory: &dyn TargetMemory,
     records: &[GoroutineRecord],
     starts: &mut [Option<Start>],
     gaps: &mut Vec<Gap>,
@@ -79,7 +80,10 @@ fn used_stacks(
     let mut stacks = Vec::with_capacity(records.len());
     for (index, (record, start)) in records.iter().zip(starts).enumerate() {
         let (low, high) = record.stack;
-        let inside = |start: &Start| low <= start.sp && start.sp < high && high - low <= MAX_STACK;
+        let inside = |start: &Start| {
+            let bounded = low <= start.sp && start.sp < high && high - low <= MAX_STACK;
+            bounded && is_plausible(memory, Addr::new(start.sp), high - start.sp)
+        };
         match start.filter(inside) {
             Some(start) => stacks.push((Addr::new(start.sp), high - start.sp, index)),
             None => {

@@ -10,7 +10,7 @@ use leakscope_model::{Addr, Gap};
 use leakscope_target::TargetMemory;
 
 use crate::error::HeapError;
-use crate::fields::{SliceHead, need, read_slice, read_uint, read_words, uint};
+use crate::fields::{SliceHead, is_plausible, need, read_slice, read_uint, read_words, uint};
 use crate::gather::gather;
 use crate::graph::ObjectId;
 use crate::objects::{PAGE_BYTES, SpanRow};
@@ -19,6 +19,8 @@ use crate::specials::{self, SpecialKinds};
 
 /// More spans than a 48-bit address space has room for in practice: 2³² pages of 8 KB are 32 TB.
 const MAX_SPANS: u64 = 1 << 28;
+/// More slots than any span has (`nelems` is a `uint16`, and before Go 1.22 at most 1024).
+const MAX_SLOTS: u32 = 1 << 16;
 /// The longest span that is believed, in pages: 1 TB.
 const MAX_PAGES: u64 = 1 << 27;
 
@@ -48,7 +50,7 @@ pub(crate) fn read(memory: &dyn TargetMemory, layout: &Layout, mheap: Addr) -> R
     gather(memory, &wants, |index, bytes| {
         let Some(&(at, _)) = wants.get(index) else { return };
         match bytes.map(|bytes| fields.decode(bytes)) {
-            Ok(Some(span)) => sort_out(&mut spans, &mut found, &fields, at, span),
+            Ok(Some(span)) => sort_out(memory, &mut spans, &mut found, &fields, at, span),
             Ok(None) => spans.gaps.push(Gap::new("heap", format!("mspan at {at}: no room for its fields"))),
             Err(err) => spans.gaps.push(Gap::new("heap", format!("mspan at {at}: {err}"))),
         }
@@ -72,12 +74,21 @@ fn all_spans(memory: &dyn TargetMemory, layout: &Layout, mheap: Addr) -> Result<
     Ok(listed)
 }
 
-fn sort_out(spans: &mut Spans, found: &mut Vec<Mspan>, fields: &MspanLayout, at: Addr, span: Mspan) {
+fn sort_out(
+    memory: &dyn TargetMemory,
+    spans: &mut Spans,
+    found: &mut Vec<Mspan>,
+    fields: &MspanLayout,
+    at: Addr,
+    span: Mspan,
+) {
     let bytes = span.pages.saturating_mul(PAGE_BYTES);
     if span.state != fields.in_use {
         return;
     }
-    match span.contradiction() {
+    let unread =
+        || (!is_plausible(memory, Addr::new(span.base), bytes)).then(|| format!("{bytes} bytes, not mapped"));
+    match span.contradiction().or_else(unread) {
         None => {
             spans.heap_bytes = spans.heap_bytes.saturating_add(bytes);
             found.push(span);
@@ -216,7 +227,7 @@ impl Mspan {
         let room = pages * PAGE_BYTES;
         let fits = slot_size.is_multiple_of(8)
             && slot_size > 0
-            && slots > 0
+            && (1..=MAX_SLOTS).contains(&slots)
             && slot_size.checked_mul(u64::from(slots)).is_some_and(|bytes| bytes <= room);
         (!fits).then(|| format!("{slots} slots of {slot_size} bytes in {pages} pages"))
     }
@@ -355,4 +366,120 @@ fn clear_from(bits: &mut [u64], count: u64) {
 
 fn low_bits(count: u64) -> u64 {
     if count >= 64 { u64::MAX } else { (1 << count) - 1 }
+}
+
+#[cfg(test)]
+#[allow(clippy::indexing_slicing, reason = "tests index what they made")]
+mod tests {
+    use super::*;
+    use leakscope_target::Image;
+    use proptest::prelude::*;
+
+    const BASE: u64 = 0x10_0000;
+    const MHEAP: u64 = BASE;
+    const MSPAN: u64 = BASE + 0x100;
+    const BITS: u64 = BASE + 0x200;
+
+    fn layout() -> Layout {
+        let slots = [
+            ("mheap.sweepgen", 0, 4),
+            ("mheap.allspans", 8, 24),
+            ("mspan.startAddr", 0, 8),
+            ("mspan.npages", 8, 8),
+            ("mspan.freeindex", 16, 2),
+            ("mspan.nelems", 18, 2),
+            ("mspan.allocBits", 24, 8),
+            ("mspan.gcmarkBits", 32, 8),
+            ("mspan.sweepgen", 40, 4),
+            ("mspan.spanclass", 44, 1),
+            ("mspan.state", 45, 1),
+            ("mspan.elemsize", 48, 8),
+            ("mspan.specials", 56, 8),
+            ("special.next", 0, 8),
+            ("special.offset", 8, 8),
+            ("special.kind", 16, 1),
+        ];
+        Layout {
+            slots: slots
+                .iter()
+                .map(|&(name, offset, width)| (name.to_owned(), Slot { offset, width }))
+                .collect(),
+            sizes: [("mspan".to_owned(), 64)].into(),
+            constants: [("_KindSpecialFinalizer".to_owned(), 1)].into(),
+        }
+    }
+
+    /// A heap of one span of 60 slots of 128 bytes: the allocation bitmap says 4 and 6, the mark bitmap 2, and the
+    /// first three slots were taken since; slot 7 has a finalizer.
+    fn image(generation: u32) -> Image {
+        let mut bytes = vec![0; 0x400];
+        let mut put = |at: u64, word: u64, width: usize| {
+            let at = (at - BASE) as usize;
+            bytes[at..at + width].copy_from_slice(&word.to_le_bytes()[..width]);
+        };
+        put(MHEAP, 10, 4);
+        put(MHEAP + 8, BASE + 0x300, 8);
+        put(MHEAP + 16, 1, 8);
+        put(BASE + 0x300, MSPAN, 8);
+        let fields = [
+            (0, 0x20_0000, 8),
+            (8, 1, 8),
+            (16, 3, 2),
+            (18, 60, 2),
+            (24, BITS, 8),
+            (32, BITS + 64, 8),
+            (44, 20, 1),
+            (45, 1, 1),
+            (48, 128, 8),
+            (56, BASE + 0x380, 8),
+        ];
+        fields.into_iter().for_each(|(offset, word, width)| put(MSPAN + offset, word, width));
+        put(MSPAN + 40, u64::from(generation), 4);
+        put(BITS, 0b101_0000, 8);
+        put(BITS + 64, 0b100, 8);
+        put(BASE + 0x380 + 8, 7 * 128, 8);
+        put(BASE + 0x380 + 16, 1, 1);
+        Image::new(Addr::new(BASE), bytes)
+    }
+
+    fn allocated(generation: u32) -> Vec<u32> {
+        let spans = read(&image(generation), &layout(), Addr::new(MHEAP)).unwrap();
+        assert_eq!(spans.gaps, []);
+        spans.rows[0].allocated_slots().collect()
+    }
+
+    #[test]
+    fn a_swept_span_is_its_bitmap_and_what_was_taken_since() {
+        assert_eq!(allocated(10), [0, 1, 2, 4, 6]);
+        assert_eq!(allocated(13), [0, 1, 2, 4, 6], "swept, then cached");
+    }
+
+    #[test]
+    fn an_unswept_span_is_what_was_marked_or_has_a_finalizer() {
+        assert_eq!(allocated(8), [2, 7]);
+        assert_eq!(allocated(11), [2, 7], "cached before the sweep began");
+        assert_eq!(allocated(9), [2, 7], "being swept");
+    }
+
+    #[test]
+    fn generations_wrap_around() {
+        assert_eq!(Sweep::of(u64::from(u32::MAX), 1), Sweep::Needed);
+        assert_eq!(Sweep::of(2, u64::from(u32::MAX)), Sweep::Done);
+        assert_eq!(Sweep::of(0, u64::from(u32::MAX)), Sweep::Needed);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(
+            changes in prop::collection::vec((0usize..0x400, any::<u8>()), 0..40),
+            generation in 5u32..15,
+        ) {
+            let mut bytes = image(generation).borrow(Addr::new(BASE), 0x400).unwrap().to_vec();
+            changes.iter().for_each(|&(at, byte)| bytes[at] = byte);
+            if let Ok(spans) = read(&Image::new(Addr::new(BASE), bytes), &layout(), Addr::new(MHEAP)) {
+                let (objects, _) = crate::objects::Objects::new(spans.rows).unwrap();
+                prop_assert!(objects.len() <= 1 << 16);
+            }
+        }
+    }
 }

@@ -23,6 +23,9 @@ const MAX_FIELDS: u64 = 1 << 20;
 /// Element and field types that are visited for one mask before it is given up.
 const FUEL: u32 = 1 << 22;
 
+/// The longest part of a value with pointers that is believed, in bytes: its mask takes 64 MB.
+const MAX_POINTER_BYTES: u64 = 1 << 32;
+
 /// Which words of one value of a type hold pointers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TypeMask {
@@ -66,7 +69,7 @@ impl<'m> TypeMasks<'m> {
 
     fn read(&self, at: Addr, room: u64) -> Result<TypeMask, HeapError> {
         let ty = self.abi_type(at)?;
-        if ty.pointer_bytes > ty.size || ty.size > room || ty.size == 0 {
+        if ty.pointer_bytes > ty.size.min(MAX_POINTER_BYTES) || ty.size > room || ty.size == 0 {
             let why =
                 format!("size {}, pointers in the first {}, room for {room}", ty.size, ty.pointer_bytes);
             return Err(HeapError::Torn { what: "abi.Type", at, why });
@@ -256,5 +259,94 @@ impl StructLayout {
             field_type: layout.slot("abi.StructField.Typ")?,
             field_offset: layout.slot("abi.StructField.Offset")?,
         })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::indexing_slicing, reason = "tests index what they made")]
+mod tests {
+    use super::*;
+    use leakscope_target::Image;
+    use proptest::prelude::*;
+
+    const BASE: u64 = 0x1000;
+
+    fn layout() -> Layout {
+        let slots = [
+            ("abi.Type.Size_", 0, 8),
+            ("abi.Type.PtrBytes", 8, 8),
+            ("abi.Type.TFlag", 16, 1),
+            ("abi.Type.Kind_", 17, 1),
+            ("abi.Type.GCData", 24, 8),
+            ("abi.ArrayType.Elem", 32, 8),
+            ("abi.ArrayType.Len", 40, 8),
+            ("abi.StructType.Fields", 32, 24),
+            ("abi.StructField.Typ", 8, 8),
+            ("abi.StructField.Offset", 16, 8),
+        ];
+        Layout {
+            slots: slots
+                .iter()
+                .map(|&(name, offset, width)| (name.to_owned(), Slot { offset, width }))
+                .collect(),
+            sizes: [("abi.Type".to_owned(), 32), ("abi.StructField".to_owned(), 24)].into(),
+            constants: [("abi.TFlagGCMaskOnDemand".to_owned(), 16)].into(),
+        }
+    }
+
+    /// At 0 `struct{ uintptr; *T }`, at 0x100 an array of three of it, at 0x200 `struct{ *T; [3]… }`; the two
+    /// larger ones have their masks on demand, and nobody has asked.
+    fn image() -> Vec<u8> {
+        let mut bytes = vec![0; 0x400];
+        let mut put = |at: usize, word: u64| bytes[at..at + 8].copy_from_slice(&word.to_le_bytes());
+        let mut ty = |at: usize, size: u64, pointers: u64, flags: u64, mask: u64| {
+            [(0, size), (8, pointers), (16, flags), (24, mask)].map(|(offset, word)| put(at + offset, word));
+        };
+        ty(0, 16, 16, KIND_STRUCT << 8, BASE + 0x80);
+        ty(0x100, 48, 48, KIND_ARRAY << 8 | 16, BASE + 0x3f0);
+        ty(0x200, 64, 56, KIND_STRUCT << 8 | 16, BASE + 0x3f8);
+        ty(0x300, 8, 8, 22 << 8, BASE + 0x380);
+        put(0x80, 0b10);
+        put(0x120, BASE);
+        put(0x128, 3);
+        put(0x220, BASE + 0x280);
+        put(0x228, 2);
+        put(0x288, BASE + 0x300);
+        put(0x2a0, BASE + 0x100);
+        put(0x2a8, 8);
+        put(0x380, 1);
+        bytes
+    }
+
+    #[test]
+    fn a_mask_that_was_never_asked_for_is_composed() {
+        let image = Image::new(Addr::new(BASE), image());
+        let mut masks = TypeMasks::new(&image, &layout()).unwrap();
+        let mut mask = |at: u64| masks.get(Addr::new(BASE + at), 1 << 20).unwrap().unwrap();
+        assert_eq!(*mask(0), TypeMask { size: 16, bits: Box::new([0b10]) });
+        assert_eq!(*mask(0x100), TypeMask { size: 48, bits: Box::new([0b10_1010]) });
+        assert_eq!(*mask(0x200), TypeMask { size: 64, bits: Box::new([0b101_0101]) });
+    }
+
+    #[test]
+    fn an_unreadable_type_is_an_error_once() {
+        let image = Image::new(Addr::new(BASE), image());
+        let mut masks = TypeMasks::new(&image, &layout()).unwrap();
+        assert!(masks.get(Addr::new(8), 64).is_err());
+        assert_eq!(masks.get(Addr::new(8), 64).unwrap(), None);
+        assert!(masks.get(Addr::new(BASE + 0x100), 40).is_err(), "larger than its object");
+    }
+
+    proptest! {
+        #[test]
+        fn no_type_panics(changes in prop::collection::vec((0usize..0x400, any::<u8>()), 0..30)) {
+            let mut bytes = image();
+            changes.iter().for_each(|&(at, byte)| bytes[at] = byte);
+            let image = Image::new(Addr::new(BASE), bytes);
+            let mut masks = TypeMasks::new(&image, &layout()).unwrap();
+            for at in [0, 0x100, 0x200, 0x300] {
+                let _ = masks.get(Addr::new(BASE + at), 4096);
+            }
+        }
     }
 }
