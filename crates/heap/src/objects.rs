@@ -154,7 +154,9 @@ impl Objects {
         });
         let mut objects = Objects { lowest: lowest_region(&spans), ..Objects::default() };
         objects.number(&mut spans)?;
-        objects.map_pages(&spans);
+        if table_is_worth_it(&spans) {
+            objects.map_pages(&spans);
+        }
         objects.spans = spans;
         objects.map_steps();
         Ok((objects, refused))
@@ -306,15 +308,23 @@ impl Objects {
         self.slot(addr).is_some_and(|(word, slot, _)| word.allocated >> (slot % 64) & 1 == 0)
     }
 
-    /// The 64 slots among which `addr` lies, the number of its slot, and its offset in the slot.
+    /// 1 + the index of the span on whose pages `addr` lies; 0 or `None` for none.
     #[inline]
-    fn slot(&self, addr: Addr) -> Option<(SlotWord, u32, u64)> {
+    fn span_number(&self, addr: Addr) -> Option<usize> {
+        if self.regions.is_empty() {
+            return Some(self.spans.partition_point(|span| span.base <= addr));
+        }
         let distance = addr.get().wrapping_sub(self.lowest);
         let region = *self.regions.get((distance >> REGION_SHIFT) as usize)? as usize;
         let page = (distance >> PAGE_SHIFT) as usize % PAGES_IN_REGION;
-        let number =
-            *self.pages.get(region.wrapping_sub(1).wrapping_mul(PAGES_IN_REGION).wrapping_add(page))?;
-        let span = self.hot.get((number as usize).wrapping_sub(1))?;
+        let cell = region.wrapping_sub(1).wrapping_mul(PAGES_IN_REGION).wrapping_add(page);
+        self.pages.get(cell).map(|&number| number as usize)
+    }
+
+    /// The 64 slots among which `addr` lies, the number of its slot, and its offset in the slot.
+    #[inline]
+    fn slot(&self, addr: Addr) -> Option<(SlotWord, u32, u64)> {
+        let span = self.hot.get(self.span_number(addr)?.wrapping_sub(1))?;
         let (slot, offset) = span.slot_at(addr.get())?;
         let word = self.words.get(span.first_word as usize + slot as usize / 64)?;
         Some((*word, slot, offset))
@@ -348,6 +358,22 @@ fn fit(span: &SpanRow, end: u64) -> Option<u64> {
         && span.allocated.len() as u64 == words
         && !stray;
     sound.then_some(span_end)
+}
+
+/// Whether the page tables take no more memory than a real heap's: what a damaged file claims may lie anywhere and
+/// be of any size. Without them spans are found by bisection.
+fn table_is_worth_it(spans: &[SpanRow]) -> bool {
+    const ALWAYS: u64 = 16 << 20;
+    const A_SPAN: u64 = 2048;
+    let mut last = None;
+    let mut regions = 0u64;
+    for span in spans {
+        let first = span.base.get() >> REGION_SHIFT;
+        let end = (span.base.get() + span.bytes().unwrap_or(1) - 1) >> REGION_SHIFT;
+        regions = regions.saturating_add(end - first + u64::from(last != Some(first)));
+        last = Some(end);
+    }
+    regions.saturating_mul(4 * PAGES_IN_REGION as u64) <= ALWAYS.saturating_add(spans.len() as u64 * A_SPAN)
 }
 
 fn lowest_region(spans: &[SpanRow]) -> u64 {
@@ -401,6 +427,18 @@ mod tests {
         assert_eq!(objects.find(Addr::new(far - 1)), None);
         assert_eq!(objects.find(Addr::new(0)), None);
         assert_eq!(objects.find(Addr::new(u64::MAX)), None);
+    }
+
+    #[test]
+    fn a_heap_that_claims_the_whole_address_space_costs_no_table() {
+        let huge = 1 << 46;
+        let (objects, _) =
+            Objects::new(vec![span(0x2000, huge, 1, &[0]), span(huge * 2, 16, 9, &[8])]).unwrap();
+        assert!(objects.pages.is_empty());
+        assert_eq!(objects.find(Addr::new(huge - 1)), Some((ObjectId(0), huge - 1 - 0x2000)));
+        assert_eq!(objects.find(Addr::new(huge * 2 + 8 * 16 + 1)), Some((ObjectId(1), 1)));
+        assert_eq!(objects.find(Addr::new(huge * 2)), None);
+        assert_eq!(objects.find(Addr::new(0x1000)), None);
     }
 
     #[test]

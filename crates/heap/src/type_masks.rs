@@ -300,7 +300,9 @@ mod tests {
         let mut bytes = vec![0; 0x400];
         let mut put = |at: usize, word: u64| bytes[at..at + 8].copy_from_slice(&word.to_le_bytes());
         let mut ty = |at: usize, size: u64, pointers: u64, flags: u64, mask: u64| {
-            [(0, size), (8, pointers), (16, flags), (24, mask)].map(|(offset, word)| put(at + offset, word));
+            [(0, size), (8, pointers), (16, flags), (24, mask)]
+                .into_iter()
+                .for_each(|(offset, word)| put(at + offset, word));
         };
         ty(0, 16, 16, KIND_STRUCT << 8, BASE + 0x80);
         ty(0x100, 48, 48, KIND_ARRAY << 8 | 16, BASE + 0x3f0);
