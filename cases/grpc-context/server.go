@@ -41,13 +41,17 @@ type orderLine struct {
 	Cents    int64  `json:"cents"`
 }
 
-// newOrderServer makes a server whose cache and price table have their full size from the start.
+// newOrderServer makes a server whose cache and price table have their full size from the start. The orders in the
+// cache are such as the load sends: as they are pushed out, nothing about the cache changes.
 func newOrderServer(ctx context.Context, cacheBytes, priceBytes int) *orderServer {
 	s := &orderServer{baseCtx: ctx, orders: newOrderCache(cacheBytes), prices: newPriceTable(priceBytes)}
 	for !s.orders.full() {
-		id := s.lastID.Load()
-		lines := []*orderspb.Line{{Sku: skuName(int(id)), Quantity: 1}, {Sku: skuName(int(id) + 1), Quantity: 2}}
-		if _, err := s.place(fmt.Sprint("customer-", id%5000), "kept from yesterday", lines); err != nil {
+		id := int(s.lastID.Load())
+		var lines []*orderspb.Line
+		for i := 0; i <= id%4; i++ {
+			lines = append(lines, &orderspb.Line{Sku: skuName(id + i), Quantity: int32(1 + id%3)})
+		}
+		if _, err := s.place(fmt.Sprint("customer-", id%5000), fmt.Sprintf("call %d of old", id), lines); err != nil {
 			panic(err) // the table has every SKU that skuName makes
 		}
 	}
