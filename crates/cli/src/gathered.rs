@@ -12,7 +12,7 @@ use leakscope_diagnose::readings::{self, DumpReading, HeapMoment, ProfileReading
 use leakscope_model::{DebugInfoKind, Gap, Target};
 use leakscope_pprof::{GoroutineDump, HeapEstimate, Profile};
 
-use crate::args::{Access, TargetWord};
+use crate::args::{Access, EndpointArgs, TargetWord};
 use crate::capture_file;
 use crate::opening::{Found, OneMoment, find};
 use crate::progress::Progress;
@@ -52,8 +52,8 @@ pub(crate) struct Gathered {
 pub(crate) struct Plan<'a> {
     /// Time between the two snapshots of a live process; zero takes one.
     pub(crate) window: Duration,
-    /// The pprof endpoint, where the user names it.
-    pub(crate) pprof: Option<&'a str>,
+    /// The pprof endpoint, and how long it may take.
+    pub(crate) endpoint: &'a EndpointArgs,
     /// Whether heaps are read at all.
     pub(crate) heaps: Heaps,
     /// How the target may be opened.
@@ -77,7 +77,7 @@ pub(crate) fn gather(word: &TargetWord, plan: &Plan<'_>) -> Result<Gathered> {
         Found::Core(moment) => Ok(Gathered::of_moment(*moment)),
         Found::Capture(capture) => capture_file::gathered(*capture),
         Found::Saved(path, kind) => of_file(&path, kind),
-        Found::Url(url) => endpoint::gather(&url, plan.window, &progress),
+        Found::Url(url) => endpoint::gather(&url, plan, &progress),
     }
 }
 

@@ -15,7 +15,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 pub(crate) use duration::duration;
 pub(crate) use heap::{AboutHeap, FindArgs, HeapArgs, HeapQuestion, ListArgs, Subject, TypesArgs, WhyArgs};
 pub(crate) use target_word::TargetWord;
-pub(crate) use window::Access;
+pub(crate) use window::{Access, EndpointArgs};
 
 /// Finds memory leaks in Go services: what leaks, who holds it, which line to change.
 ///
@@ -84,9 +84,8 @@ pub(crate) struct DiagnoseArgs {
     /// Time between the two snapshots of a live process; 0s takes only one
     #[arg(long = "for", value_name = "TIME", default_value = "30s", value_parser = duration)]
     pub(crate) window: std::time::Duration,
-    /// Where the process serves net/http/pprof; found by itself through its listening sockets if not given
-    #[arg(long, value_name = "URL")]
-    pub(crate) pprof: Option<String>,
+    #[command(flatten)]
+    pub(crate) endpoint: EndpointArgs,
     #[command(flatten)]
     pub(crate) access: Access,
     #[command(flatten)]
@@ -112,9 +111,8 @@ pub(crate) struct CaptureArgs {
     /// What to keep of the memory: its graph, or nothing but profiles and figures
     #[arg(long, value_enum, default_value_t = MemoryPart::Graph)]
     pub(crate) memory: MemoryPart,
-    /// Where the process serves net/http/pprof
-    #[arg(long, value_name = "URL")]
-    pub(crate) pprof: Option<String>,
+    #[command(flatten)]
+    pub(crate) endpoint: EndpointArgs,
     #[command(flatten)]
     pub(crate) access: Access,
 }

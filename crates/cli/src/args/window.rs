@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use leakscope_collect::HttpLimits;
 use leakscope_target::{Mode, SnapshotOptions};
 
 use super::duration;
@@ -20,6 +21,25 @@ pub(crate) struct Access {
     /// The longest time that the process may stand still
     #[arg(long, value_name = "TIME", default_value = "50ms", value_parser = duration)]
     max_pause: Duration,
+}
+
+/// The process's own profiles.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct EndpointArgs {
+    /// Where the process serves net/http/pprof; found by itself through its listening sockets if not given
+    #[arg(long, value_name = "URL")]
+    pub(crate) pprof: Option<String>,
+    /// How long the endpoint may take for one profile
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    pprof_timeout: Duration,
+}
+
+impl EndpointArgs {
+    /// The same for the library.
+    pub(crate) fn limits(&self) -> HttpLimits {
+        let usual = HttpLimits::default();
+        HttpLimits { total: self.pprof_timeout, connect: usual.connect.min(self.pprof_timeout), ..usual }
+    }
 }
 
 /// A way to take a snapshot.

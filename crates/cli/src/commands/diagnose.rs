@@ -10,7 +10,7 @@ use crate::{FINDINGS, NOTHING, output};
 /// Reads, judges, and prints the report.
 pub(crate) fn run(args: &DiagnoseArgs) -> Result<u8> {
     let plan =
-        Plan { window: args.window, pprof: args.pprof.as_deref(), heaps: Heaps::Read, access: &args.access };
+        Plan { window: args.window, endpoint: &args.endpoint, heaps: Heaps::Read, access: &args.access };
     let readings = gather(&args.target, &plan)?.readings(&args.target);
     print(&leakscope_diagnose::diagnose(readings), &args.output)
 }

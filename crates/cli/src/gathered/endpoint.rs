@@ -1,18 +1,18 @@
 //! A pprof endpoint alone: two goroutine dumps, and a heap profile after the last.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
-use leakscope_collect::{HttpLimits, PprofEndpoint, now};
+use leakscope_collect::{PprofEndpoint, now};
 use leakscope_model::Gap;
 
-use super::{Answer, Gathered, unknown_target};
+use super::{Answer, Gathered, Plan, unknown_target};
 use crate::progress::Progress;
 
 /// Gathers. What cannot be had at all is an error, since nothing else is there to be judged.
-pub(super) fn gather(url: &str, window: Duration, progress: &Progress) -> Result<Gathered> {
+pub(super) fn gather(url: &str, plan: &Plan<'_>, progress: &Progress) -> Result<Gathered> {
     let endpoint = PprofEndpoint::of_url(url);
-    let limits = HttpLimits::default();
+    let (limits, window) = (plan.endpoint.limits(), plan.window);
     let clock = Instant::now();
     let mut gathered = Gathered::of(unknown_target(endpoint.base()));
     let dump = || -> Result<Answer> {

@@ -1,7 +1,7 @@
 //! A live process: two snapshots, and what its endpoint and the system say after the last.
 
 use anyhow::Result;
-use leakscope_collect::{HttpLimits, OsFacts, PprofEndpoint, discover, now};
+use leakscope_collect::{OsFacts, PprofEndpoint, discover, now};
 use leakscope_model::Gap;
 
 use super::{Answer, Gathered, Heaps, Plan};
@@ -18,7 +18,7 @@ pub(super) fn gather(live: &LiveTarget, plan: &Plan<'_>, progress: &Progress) ->
     gaps.extend(more);
     if let Some(endpoint) = endpoint {
         progress.says("asking the pprof endpoint");
-        let limits = HttpLimits::default();
+        let limits = plan.endpoint.limits();
         let dump = endpoint.goroutines(&limits).map_err(|error| error.to_string());
         gathered.dumps.extend(kept(live, &endpoint, "goroutine?debug=2", dump, &mut gaps));
         let heap = endpoint.heap(&limits).map_err(|error| error.to_string());
@@ -53,7 +53,7 @@ fn endpoint(
     progress: &Progress,
     gaps: &mut Vec<Gap>,
 ) -> Option<PprofEndpoint> {
-    if let Some(url) = plan.pprof {
+    if let Some(url) = &plan.endpoint.pprof {
         return Some(PprofEndpoint::of_url(url));
     }
     progress.says("looking for a pprof endpoint");

@@ -1,0 +1,118 @@
+//! What cannot be read: each case with its message, status 2, and nothing on standard output.
+#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#![allow(clippy::disallowed_methods, reason = "the tests start programs and write files")]
+
+#[path = "../../target/tests/support/go_process.rs"]
+#[allow(dead_code, reason = "each test file uses its part")]
+mod go_process;
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+
+use go_process::{GoProcess, fixture};
+use support::{leakscope, shell};
+
+/// A process of no language of ours.
+struct Sleeper(Child);
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_process_that_is_not_there() {
+    let mut gone = Command::new("true").spawn().expect("it starts");
+    let pid = gone.id().to_string();
+    gone.wait().expect("it ends");
+    leakscope(&["diagnose", &pid]).could_not(&[&format!("no process {pid}")]);
+    leakscope(&["diagnose", "name:no-such-process-here"])
+        .could_not(&["no process is called no-such-process-here"]);
+}
+
+#[test]
+fn a_process_that_is_not_go() {
+    let sleeper = Sleeper(Command::new("sleep").arg("60").spawn().expect("it starts"));
+    let pid = sleeper.0.id().to_string();
+    leakscope(&["diagnose", &pid]).could_not(&[&pid, "sleep", "not a Go program"]);
+}
+
+#[test]
+fn files_that_are_no_target() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = folder.path().join("notes.txt");
+    fs::write(&text, "not a core\n").expect("it is written");
+    leakscope(&["diagnose", path(&text)]).could_not(&["notes.txt is neither a core, a capture"]);
+    leakscope(&["diagnose", path(&folder.path().join("missing"))]).could_not(&["missing", "No such file"]);
+    leakscope(&["diagnose", "/bin/true"]).could_not(&["/bin/true is an executable, not a core"]);
+}
+
+#[test]
+fn cores_that_are_torn_or_of_another_build() {
+    let service = GoProcess::start("quiet-go1.26.6", &[]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let core = core_of(service.pid(), folder.path());
+    let exe = fixture("quiet-go1.26.6");
+    let other = fixture("leak-go1.26.6");
+    leakscope(&["heap", "summary", path(&core), "--exe", path(&other)]).could_not(&[
+        "do not go together",
+        "build ID",
+        "leak-go1.26.6",
+    ]);
+    fs::OpenOptions::new()
+        .write(true)
+        .open(&core)
+        .and_then(|file| file.set_len(256 << 10))
+        .expect("it is cut");
+    let torn = leakscope(&["heap", "summary", path(&core), "--exe", path(&exe)]);
+    assert_eq!(torn.status, 2, "{torn:?}");
+    assert!(torn.err.contains("because:"), "{torn:?}");
+}
+
+#[test]
+fn a_damaged_capture() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let whole = concat!(env!("CARGO_MANIFEST_DIR"), "/../../demo/grpc.leakscope");
+    let bytes = fs::read(whole).expect("the recording is committed");
+    let torn = folder.path().join("torn.leakscope");
+    fs::write(&torn, &bytes[..bytes.len() / 2]).expect("it is written");
+    let run = leakscope(&["diagnose", path(&torn), "--json"]);
+    let report = run.json();
+    let gaps = report["gaps"].as_array().expect("gaps");
+    assert!(gaps.iter().any(|gap| gap["part"] == "capture"), "{gaps:#?}");
+}
+
+#[test]
+fn a_full_disk() {
+    leakscope(&["demo", "-o", "/dev/full"]).could_not(&["writing /dev/full", "No space left"]);
+    let service = GoProcess::start("quiet-go1.26.6", &[]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("small.leakscope");
+    let (pid, name) = (service.pid(), path(&file));
+    let run =
+        shell(&format!("ulimit -f 1; trap '' XFSZ; exec \"$LEAKSCOPE\" capture {pid} --for 0s -o {name}"));
+    run.could_not(&["cannot write the capture", "small.leakscope"]);
+    assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 0, "nothing is left behind");
+    leakscope(&["capture", &pid.to_string(), "--for", "0s", "-o", "/dev/null"])
+        .could_not(&["/dev/null is no regular file"]);
+}
+
+fn core_of(pid: u32, folder: &Path) -> PathBuf {
+    let stem = folder.join("core");
+    let made = Command::new("gcore")
+        .arg("-o")
+        .arg(&stem)
+        .arg(pid.to_string())
+        .output()
+        .expect("gcore is there: run ./test");
+    assert!(made.status.success(), "{made:?}");
+    folder.join(format!("core.{pid}"))
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().expect("a plain path")
+}
