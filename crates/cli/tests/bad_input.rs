@@ -60,7 +60,7 @@ fn cores_that_are_torn_or_of_another_build() {
     let other = fixture("leak-go1.26.6");
     leakscope(&["heap", "summary", path(&core), "--exe", path(&other)]).could_not(&[
         "do not go together",
-        "build ID",
+        "taken of another build than",
         "leak-go1.26.6",
     ]);
     fs::OpenOptions::new()

@@ -32,8 +32,8 @@ const WARM_UP_WINDOWS: f64 = 3.0;
 
 fn judge(facts: &Facts) -> Vec<Suspicion> {
     let Some(window) = facts.window else { return Vec::new() };
-    let grown: Vec<bool> =
-        facts.groups.iter().map(|group| group.population().trend() != Trend::Still).collect();
+    let grows = |(index, group): (usize, &Group)| trend(group) && fans_out(facts, index, group);
+    let grown: Vec<bool> = facts.groups.iter().enumerate().map(grows).collect();
     let grew = |index: usize| grown.get(index).copied().unwrap_or(false);
     (0..facts.groups.len())
         .filter(|&index| grew(index) && !facts.way_up(index).skip(1).any(grew))
@@ -71,6 +71,14 @@ fn accuse(facts: &Facts, window: f64, index: usize, group: &Group) -> Option<Sus
         confidence,
         remarks,
     })
+}
+
+/// Whether there are more of them than of what holds them, as of entries. What hangs on each entry of a bounded cache
+/// may become more as old entries give way to others, and is bounded with them.
+fn fans_out(facts: &Facts, index: usize, group: &Group) -> bool {
+    let mut above = facts.way_up(index).skip(1).filter_map(|index| facts.group(index));
+    let holders = above.find(|above| !above.inside).map_or(1, |above| above.after.objects);
+    holders < group.after.objects
 }
 
 /// Net growth in bytes of the group and of everything that hangs on it.
@@ -164,6 +172,14 @@ mod tests {
         assert_eq!(judged(None, vec![pooled]), []);
         let request = group(&[(Via::Stack, "main.handle", "")], 1000, 7000, 1000);
         assert_eq!(judged(None, vec![request]), []);
+    }
+
+    #[test]
+    fn what_hangs_on_the_entries_of_a_bounded_cache_is_bounded_too() {
+        let mut notes =
+            group(&[(Via::Global, "main.store", ""), (Via::Field, "note", "string bytes")], 700, 4000, 700);
+        notes.parent = Some(0);
+        assert_eq!(judged(None, vec![sessions(60_000, 60_010, 50_000), notes]), []);
     }
 
     #[test]
