@@ -32,7 +32,9 @@ const WARM_UP_WINDOWS: f64 = 3.0;
 
 fn judge(facts: &Facts) -> Vec<Suspicion> {
     let Some(window) = facts.window else { return Vec::new() };
-    let grows = |(index, group): (usize, &Group)| trend(group) && fans_out(facts, index, group);
+    // The pieces of a map are made anew as it grows: its entries tell, and where there are none, nothing does.
+    let becomes_more = |group: &Group| !group.inside && group.population().trend() != Trend::Still;
+    let grows = |(index, group): (usize, &Group)| becomes_more(group) && fans_out(facts, index, group);
     let grown: Vec<bool> = facts.groups.iter().enumerate().map(grows).collect();
     let grew = |index: usize| grown.get(index).copied().unwrap_or(false);
     (0..facts.groups.len())
