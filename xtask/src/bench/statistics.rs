@@ -24,8 +24,6 @@ pub struct Summary {
     pub cpu: f64,
     /// CPU as a multiple of what one forced collection takes.
     pub collections: f64,
-    /// The same with what idle workers of the collector take.
-    pub collections_with_idle: f64,
     /// CPU as a multiple of that of one plain read in the same round.
     pub reads: f64,
     /// Bytes.
@@ -77,7 +75,6 @@ fn summary(rounds: &[Round], name: &str) -> Summary {
         wall: over(&|_, figures| figures.wall),
         cpu: over(&|_, figures| figures.cpu),
         collections: over(&|_, figures| figures.cpu / cost.cpu),
-        collections_with_idle: over(&|_, figures| figures.cpu / (cost.cpu + cost.idle_cpu)),
         reads: over(&|round, figures| figures.cpu / round.of(PLAIN_READ).map_or(f64::NAN, |read| read.cpu)),
         peak_anonymous: over(&|_, figures| figures.peak_anonymous as f64),
         gap_ms: over(&|_, figures| figures.longest_gap_ms),
