@@ -1,6 +1,13 @@
 //! Endpoints that do not answer as net/http/pprof does: a message where nothing else is there, a gap beside a heap.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
-#![allow(clippy::disallowed_methods, reason = "the tests play the endpoint")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "the tests play the endpoint"
+)]
 
 #[path = "../../target/tests/support/go_process.rs"]
 #[allow(dead_code, reason = "each test file uses its part")]

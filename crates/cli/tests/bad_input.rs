@@ -1,6 +1,13 @@
 //! What cannot be read: each case with its message, status 2, and nothing on standard output.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
-#![allow(clippy::disallowed_methods, reason = "the tests start programs and write files")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "the tests start programs and write files"
+)]
 
 #[path = "../../target/tests/support/go_process.rs"]
 #[allow(dead_code, reason = "each test file uses its part")]

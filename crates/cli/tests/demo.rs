@@ -1,5 +1,12 @@
 //! The recorded leak, by the same road as any capture.
-#![allow(clippy::disallowed_methods, reason = "the tests start the program")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "the tests start the program"
+)]
 
 mod support;
 

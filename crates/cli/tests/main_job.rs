@@ -1,6 +1,13 @@
 //! The main job on the real service under load, held against what the service says of itself.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
-#![allow(clippy::disallowed_methods, reason = "the tests start services and ask them")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "the tests start services and ask them"
+)]
 
 #[path = "../../target/tests/support/go_process.rs"]
 #[allow(dead_code, reason = "each test file uses its part")]
