@@ -22,6 +22,8 @@ use crate::stacks::{
 const MAX_STACK: u64 = 1 << 30;
 /// Frames that are kept for people; a deeper stack is runaway recursion, of which the innermost ones tell.
 const MAX_FRAMES: usize = 10_000;
+/// Bytes of a word.
+const WORD: u64 = 8;
 /// Where the return address of a call stands among the general registers of arm64.
 const LINK_REGISTER: usize = 30;
 
@@ -286,11 +288,21 @@ impl Holder<'_, '_> {
     ) {
         let goroutine = self.goroutine;
         let logical = self.logical.get(live.frame).copied().unwrap_or(0);
-        let before = live.slot.checked_sub(8).and_then(|slot| stack.word(slot)).unwrap_or(0);
+        if self.roots.objects.find(Addr::new(live.value)).is_none() {
+            return;
+        }
+        let offset = live.slot.wrapping_sub(frame.fp).cast_signed();
+        let variable = table.variable(&frame.facts, offset);
+        let place = variable.and_then(|(variable, inside)| {
+            table.place_of(&frame.facts, &variable.name, inside.checked_sub(WORD)?)
+        });
+        let before = match place {
+            Some(place) => frame.fp.checked_add_signed(place),
+            None => live.slot.checked_sub(WORD),
+        };
+        let before = before.and_then(|slot| stack.word(slot)).unwrap_or(0);
         let word = Word { slot: Addr::new(live.slot), value: live.value, before };
         self.roots.add(word, live.conservative, |names| {
-            let offset = live.slot.wrapping_sub(frame.fp).cast_signed();
-            let variable = table.variable(&frame.facts, offset);
             let name = variable.map(|(variable, _)| names.index(&variable.name));
             let ty = variable.map(|(variable, inside)| (variable.ty, inside));
             (RootOrigin::Frame { goroutine, frame: logical, name }, ty)

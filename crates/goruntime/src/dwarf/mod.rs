@@ -7,6 +7,7 @@ mod go_types;
 mod locations;
 mod scan;
 mod sections;
+mod split_variables;
 mod units;
 mod variables;
 

@@ -10,7 +10,7 @@ use super::go_types::{Places, type_at};
 use super::scan::FunctionRecord;
 use super::sections::{Bytes, Sections};
 use super::units::{Unit, UnitRecord};
-use super::{Capture, Local, Piece, locations};
+use super::{Capture, Local, Piece, locations, split_variables};
 use crate::types::{TypeId, Types, WORD};
 
 /// Entries read for one function, and items of one list: more than the largest function has.
@@ -39,17 +39,19 @@ struct Declared<'a> {
 impl<'a> Variables<'a, '_> {
     /// The variables of a function that lie in memory at `pc`; those before the first broken entry.
     pub(super) fn locals(&self, function: FunctionRecord, pc: u64) -> Vec<Local> {
-        let mut locals = Vec::new();
+        let (mut locals, mut whole) = (Vec::new(), Vec::new());
         let _ = self.visit(function, Some(pc), &mut |unit, attributes| {
             let Some(declared) = self.declared(attributes)? else { return Ok(()) };
             let size = self.types.get(declared.ty).map_or(0, |ty| ty.size);
             let pieces = self.pieces(unit, attributes.location, size, pc)?;
+            let (name, escaped) = source_name(declared.name);
+            whole.push((Arc::clone(&name), declared.ty));
             if !pieces.is_empty() {
-                let (name, escaped) = source_name(declared.name);
                 locals.push(Local { name, ty: declared.ty, escaped, pieces });
             }
             Ok(())
         });
+        split_variables::join(&mut locals, &whole, self.types);
         locals
     }
 

@@ -87,6 +87,18 @@ impl<'r, 'b> PcTable<'r, 'b> {
         Some((variable, variable.offset.checked_add(inside)?))
     }
 
+    /// Where the word at `offset` of a variable stands, from the stack pointer before the call: not always next to
+    /// the word after it, since the compiler keeps the words of a variable in places of their own.
+    pub(crate) fn place_of(&self, facts: &PcFacts<'b>, name: &str, offset: u64) -> Option<i64> {
+        let variables = facts.variables.get_or_init(|| self.variables(facts.at));
+        let holds = |variable: &&Variable| {
+            let size = variable.end.saturating_sub(variable.start).cast_unsigned();
+            &*variable.name == name && offset.checked_sub(variable.offset).is_some_and(|inside| inside < size)
+        };
+        let variable = variables.iter().find(holds)?;
+        variable.start.checked_add_unsigned(offset - variable.offset)
+    }
+
     fn variables(&self, at: LinkAddr) -> Vec<Variable> {
         let mut variables = Vec::new();
         for local in self.runtime.debug.locals_at(at) {
