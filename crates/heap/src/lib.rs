@@ -57,9 +57,11 @@ mod samples;
 mod spans;
 mod specials;
 mod stacks;
+mod static_objects;
 mod type_masks;
 pub mod type_table;
 pub mod typing;
+mod variable_words;
 
 pub use analyse::analyse;
 pub use dominators::DominatedBy;

@@ -21,6 +21,11 @@ impl Ranges {
     pub(crate) fn contains(&self, word: u64) -> bool {
         self.ranges.iter().any(|&(start, end)| word.wrapping_sub(start) < end - start)
     }
+
+    /// Whether one of them holds `start..end`, which is not empty.
+    pub(crate) fn contains_all(&self, start: u64, end: u64) -> bool {
+        self.ranges.iter().any(|range| range.0 <= start && start < end && end <= range.1)
+    }
 }
 
 /// Code and type data of all modules.

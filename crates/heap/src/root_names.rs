@@ -18,14 +18,10 @@ pub(crate) fn name_fields(scan: &mut Scan, types: &Types) {
         };
         let field = root.ty.and_then(|(ty, offset)| field_at(types, ty, offset));
         let (Some(field), Some(variable)) = (field, names.get(*name as usize)) else { continue };
-        let joined = |field: &str| match field.strip_prefix("[…]") {
-            Some(rest) => format!("{variable}[…]{rest}"),
-            None => format!("{variable}.{field}"),
-        };
         *name = match named.get(&(*name, field.clone())) {
             Some(&known) => known,
             None => {
-                let full: Arc<str> = joined(&field).into();
+                let full: Arc<str> = join(variable, &field).into();
                 let Ok(index) = u32::try_from(names.len()) else { return };
                 names.push(full);
                 named.insert((*name, field), index);
@@ -35,8 +31,16 @@ pub(crate) fn name_fields(scan: &mut Scan, types: &Types) {
     }
 }
 
+/// `main.server` and its field: `main.server.baseCtx`, `main.shards[…].entries`.
+pub(crate) fn join(variable: &str, field: &str) -> String {
+    match field.strip_prefix("[…]") {
+        Some(rest) => format!("{variable}[…]{rest}"),
+        None => format!("{variable}.{field}"),
+    }
+}
+
 /// The field of a struct or array variable; `None` for a variable that is itself a pointer.
-fn field_at(types: &Types, ty: TypeId, offset: u64) -> Option<Arc<str>> {
+pub(crate) fn field_at(types: &Types, ty: TypeId, offset: u64) -> Option<Arc<str>> {
     match types.get(ty)?.kind {
         Kind::Struct { .. } | Kind::Array { .. } => {
             let label = types.label_at(ty, offset)?;

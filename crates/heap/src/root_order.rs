@@ -50,7 +50,7 @@ pub fn order_roots(roots: &mut [Root], names: &[Arc<str>], goroutines: &[Gorouti
 }
 
 /// Whether a variable belongs to the Go runtime: package `runtime`, `runtime/…` or `internal/runtime/…`.
-fn is_runtime_variable(name: &str) -> bool {
+pub(crate) fn is_runtime_variable(name: &str) -> bool {
     name.starts_with("runtime.") || name.starts_with("runtime/") || name.starts_with("internal/runtime/")
 }
 

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use leakscope_goruntime::{Layout, Runtime, ScannedGlobals, TypeId};
+use leakscope_goruntime::{Layout, Runtime, TypeId};
 use leakscope_model::{Addr, Gap};
 use leakscope_target::TargetMemory;
 
@@ -15,9 +15,9 @@ use crate::fields::word_at;
 use crate::graph::{Edges, ObjectId, Objects, Root, RootOrigin};
 use crate::program::Program;
 use crate::specials::SpanSpecial;
+use crate::static_objects::StaticObjects;
+use crate::variable_words::VariableWords;
 
-/// Globals are read in pieces of this many bytes.
-const PIECE: usize = 1 << 20;
 /// Bytes of a word.
 const WORD: u64 = 8;
 
@@ -78,59 +78,31 @@ impl<'a> Roots<'a> {
         self.roots.push(Root { origin, slot: word.slot, ty, type_word, target, offset, conservative });
     }
 
-    /// Every pointer in the package variables of all modules.
+    /// Every pointer in the package variables of all modules, and in what else lies in data and bss.
     pub(crate) fn add_globals(
         &mut self,
         memory: &dyn TargetMemory,
         runtime: &Runtime<'_>,
         gaps: &mut Vec<Gap>,
     ) {
-        for module in &runtime.modules {
-            for globals in [&module.data, &module.bss] {
-                if let Err(err) = self.add_range(memory, runtime, globals) {
-                    gaps.push(Gap::new("heap", format!("package variables: {err}")));
+        let words = VariableWords::read(memory, runtime, self.objects, gaps);
+        let mut statics = StaticObjects::find(memory, runtime, self.program, &words);
+        for word in words.into_heap {
+            self.add_global(runtime, &mut statics, word);
+        }
+    }
+
+    fn add_global(&mut self, runtime: &Runtime<'_>, statics: &mut StaticObjects, word: Word) {
+        self.add(word, false, |names| {
+            if let Some((global, offset)) = runtime.debug.global_at(runtime.linked(word.slot)) {
+                return (RootOrigin::Global { name: names.index(&global.name) }, Some((global.ty, offset)));
+            }
+            match statics.at(runtime, word.slot) {
+                Some(place) => {
+                    (RootOrigin::Global { name: names.index(&place.name) }, Some((place.ty, place.offset)))
                 }
+                None => (RootOrigin::Data, None),
             }
-        }
-    }
-
-    fn add_range(
-        &mut self,
-        memory: &dyn TargetMemory,
-        runtime: &Runtime<'_>,
-        globals: &ScannedGlobals,
-    ) -> Result<(), HeapError> {
-        let start = globals.range.start.get();
-        let bytes = globals.range.end.get().saturating_sub(start);
-        let mut contents = vec![0; PIECE.min(usize::try_from(bytes).unwrap_or(PIECE))];
-        let mut piece = None;
-        for index in globals.pointers.pointers() {
-            let offset = index as u64 * WORD;
-            let wanted = offset / PIECE as u64;
-            if piece != Some(wanted) {
-                piece = Some(wanted);
-                let from = wanted * PIECE as u64;
-                let len = usize::try_from(bytes.saturating_sub(from)).unwrap_or(PIECE).min(PIECE);
-                contents.resize(len, 0);
-                let at = Addr::new(start.wrapping_add(from));
-                memory
-                    .read_exact(at, &mut contents)
-                    .map_err(|err| HeapError::field("moduledata.data", at, err))?;
-            }
-            let inside = (offset % PIECE as u64) as usize;
-            let before = inside.checked_sub(8).map_or(0, |before| word_at(&contents, before));
-            let slot = Addr::new(start.wrapping_add(offset));
-            self.add_global(runtime, Word { slot, value: word_at(&contents, inside), before });
-        }
-        Ok(())
-    }
-
-    fn add_global(&mut self, runtime: &Runtime<'_>, word: Word) {
-        self.add(word, false, |names| match runtime.debug.global_at(runtime.linked(word.slot)) {
-            Some((global, offset)) => {
-                (RootOrigin::Global { name: names.index(&global.name) }, Some((global.ty, offset)))
-            }
-            None => (RootOrigin::Data, None),
         });
     }
 

@@ -8,20 +8,20 @@ use leakscope_target::{TargetMemory, read_u64};
 use super::source::TypeSource;
 
 /// What the first word of an interface was found to say, each asked once.
-pub(super) struct DynamicTypes<'m> {
+pub(crate) struct DynamicTypes<'m> {
     memory: &'m dyn TargetMemory,
     known: HashMap<Addr, Option<Pointee>>,
 }
 
 impl<'m> DynamicTypes<'m> {
-    pub(super) fn new(memory: &'m dyn TargetMemory) -> DynamicTypes<'m> {
+    pub(crate) fn new(memory: &'m dyn TargetMemory) -> DynamicTypes<'m> {
         DynamicTypes { memory, known: HashMap::new() }
     }
 
     /// What the data word beside `word` points at; `None` for a word that is neither a type nor an itab.
     ///
     /// Types and itabs cannot be mistaken for each other: only one of them has a type's address.
-    pub(super) fn pointee(&mut self, source: &dyn TypeSource, word: Addr) -> Option<Pointee> {
+    pub(crate) fn pointee(&mut self, source: &dyn TypeSource, word: Addr) -> Option<Pointee> {
         if let Some(known) = self.known.get(&word) {
             return *known;
         }

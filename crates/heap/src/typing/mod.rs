@@ -23,7 +23,7 @@ use crate::graph::{How, ObjectId, Scan, Shape, ShapeId};
 use crate::bits::Bits;
 use evidence::{Claim, Trust, claim};
 
-use interfaces::DynamicTypes;
+pub(crate) use interfaces::DynamicTypes;
 use shape_table::{Kind, ShapeTable, points_inside_map};
 use slot_classes::{ClassId, SlotClasses};
 pub use source::TypeSource;

@@ -30,6 +30,7 @@ impl Program {
         let path = fixture(name);
         let mut process = Command::new(&path)
             .args(arguments)
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("{}: {error}; run ./test", path.display()));
