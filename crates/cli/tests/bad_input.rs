@@ -62,7 +62,7 @@ fn files_that_are_no_target() {
 fn cores_that_are_torn_or_of_another_build() {
     let service = GoProcess::start("quiet-go1.26.6", &[]);
     let folder = tempfile::tempdir().expect("a folder");
-    let core = core_of(service.pid(), folder.path());
+    let core = gcore(service.pid(), folder.path());
     let exe = fixture("quiet-go1.26.6");
     let other = fixture("leak-go1.26.6");
     leakscope(&["heap", "summary", path(&core), "--exe", path(&other)]).could_not(&[
@@ -106,18 +106,6 @@ fn a_full_disk() {
     assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 0, "nothing is left behind");
     leakscope(&["capture", &pid.to_string(), "--for", "0s", "-o", "/dev/null"])
         .could_not(&["/dev/null is no regular file"]);
-}
-
-fn core_of(pid: u32, folder: &Path) -> PathBuf {
-    let stem = folder.join("core");
-    let made = Command::new("gcore")
-        .arg("-o")
-        .arg(&stem)
-        .arg(pid.to_string())
-        .output()
-        .expect("gcore is there: run ./test");
-    assert!(made.status.success(), "{made:?}");
-    folder.join(format!("core.{pid}"))
 }
 
 fn path(path: &Path) -> &str {

@@ -1,6 +1,8 @@
 //! Runs `leakscope` and looks at what it says.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod debuggers;
+
 use std::process::{Command, Output};
 
 use serde_json::Value;
