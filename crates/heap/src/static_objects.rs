@@ -268,3 +268,61 @@ impl Walk<'_, '_> {
             && self.runtime.debug.global_at(first).is_none()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn object(start: u64, end: u64) -> StaticObject {
+        let slot = Addr::new(0);
+        StaticObject { start, end, ty: TypeId(0), repeated: false, holder: None, slot, name: None }
+    }
+
+    /// The objects that count, by their ends.
+    fn kept(found: &StaticObjects) -> Vec<(u64, u64)> {
+        let objects = found.by_start.values().filter_map(|&index| found.objects.get(index as usize));
+        objects.map(|object| (object.start, object.end)).collect()
+    }
+
+    #[test]
+    fn the_object_counts_and_not_its_field() {
+        let mut found = StaticObjects::default();
+        for (start, end) in [(24, 32), (8, 16), (8, 40), (16, 24), (32, 48), (40, 48)] {
+            found.add(object(start, end));
+        }
+        assert_eq!(kept(&found), [(8, 40), (40, 48)]);
+        assert_eq!(
+            found.holding(39).and_then(|index| found.objects.get(index as usize)?.end.into()),
+            Some(40)
+        );
+        assert_eq!(found.holding(48), None);
+        assert_eq!(found.holding(7), None);
+    }
+
+    #[test]
+    fn the_nodes_of_a_list_share_a_name() {
+        assert_eq!(one_step_down("main.head", "next", true), "main.head.next");
+        assert_eq!(one_step_down("main.head.next", "next", true), "main.head.next…");
+        assert_eq!(one_step_down("main.head.next…", "next", true), "main.head.next…");
+        assert_eq!(one_step_down("main.outer.inner", "inner", false), "main.outer.inner.inner");
+        assert_eq!(one_step_down("main.list", "[…].next", false), "main.list[…].next");
+        let long = "x".repeat(LONGEST_NAME);
+        assert_eq!(one_step_down(&long, "a", false), format!("{long}…"));
+        assert_eq!(one_step_down(&format!("{long}…"), "b", false), format!("{long}…"));
+    }
+
+    proptest! {
+        #[test]
+        fn those_that_count_do_not_overlap(ranges in prop::collection::vec((0u64..60, 1u64..20), 0..40)) {
+            let mut found = StaticObjects::default();
+            for (start, len) in ranges {
+                let covered = kept(&found).iter().map(|(start, end)| end - start).sum::<u64>();
+                found.add(object(start, start + len));
+                let kept = kept(&found);
+                prop_assert!(kept.windows(2).all(|pair| pair[0].1 <= pair[1].0));
+                prop_assert!(covered <= kept.iter().map(|(start, end)| end - start).sum());
+            }
+        }
+    }
+}
