@@ -15,10 +15,11 @@ mod go_process;
 mod support;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command};
 
 use go_process::{GoProcess, fixture};
+use support::debuggers::gcore;
 use support::{leakscope, shell};
 
 /// A process of no language of ours.
