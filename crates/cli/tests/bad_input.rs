@@ -15,15 +15,27 @@ mod go_process;
 mod support;
 
 use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use go_process::{GoProcess, fixture};
 use support::debuggers::gcore;
 use support::{leakscope, shell};
 
-/// A process of no language of ours.
+/// A process that says nothing of itself.
 struct Sleeper(Child);
+
+impl Sleeper {
+    /// A Go program that waits for the end of its input.
+    fn start(program: &Path) -> Sleeper {
+        let mut child = Command::new(program);
+        let child = child.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("it starts");
+        std::thread::sleep(Duration::from_millis(500));
+        Sleeper(child)
+    }
+}
 
 impl Drop for Sleeper {
     fn drop(&mut self) {
@@ -47,6 +59,57 @@ fn a_process_that_is_not_go() {
     let sleeper = Sleeper(Command::new("sleep").arg("60").spawn().expect("it starts"));
     let pid = sleeper.0.id().to_string();
     leakscope(&["diagnose", &pid]).could_not(&[&pid, "sleep", "not a Go program"]);
+}
+
+/// The build information of a real program says another version: the oldest that is read is Go 1.21.
+#[test]
+fn a_process_of_a_go_without_layout() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let old = folder.path().join("old");
+    let mut program = fs::read(fixture("quiet-go1.24.3")).expect("it is built");
+    let blob = find(&program, b"\xff Go buildinf:").expect("build information");
+    let version = blob + find(&program[blob..], b"go1.24.3").expect("a version behind it");
+    program[version..version + 8].copy_from_slice(b"go1.19.3");
+    fs::write(&old, program).expect("it is written");
+    fs::set_permissions(&old, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let process = Sleeper::start(&old);
+    leakscope(&["diagnose", &process.0.id().to_string()])
+        .could_not(&["go1.19.3", "rebuild with Go 1.21 or later"]);
+}
+
+#[test]
+fn a_process_without_debug_information() {
+    let process = Sleeper::start(&fixture("symbols-stripped-go1.26.6"));
+    leakscope(&["diagnose", &process.0.id().to_string()]).could_not(&[
+        "go1.26.6",
+        "has no debug information",
+        "rebuild it without these flags",
+    ]);
+}
+
+/// As root another user looks at our process; else we look at the first process, which is root's.
+#[test]
+fn a_process_that_is_not_ours() {
+    let process = GoProcess::start("quiet-go1.26.6", &[]);
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let copy = folder.path().join("leakscope");
+    fs::copy(env!("CARGO_BIN_EXE_leakscope"), &copy).expect("it is built");
+    let we_are_root = fs::metadata("/proc/self").expect("proc is mounted").uid() == 0;
+    let run = match we_are_root {
+        true => shell(&format!(
+            "exec setpriv --reuid 65534 --regid 65534 --clear-groups {} diagnose {}",
+            path(&copy),
+            process.pid()
+        )),
+        false => leakscope(&["diagnose", "1"]),
+    };
+    run.could_not(&["not allowed to attach to process", "sudo"]);
+}
+
+/// Where `wanted` begins in `bytes`.
+fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes.windows(wanted.len()).position(|window| window == wanted)
 }
 
 #[test]

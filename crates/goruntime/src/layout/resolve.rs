@@ -41,7 +41,7 @@ pub fn resolve(version: &GoVersion, arch: Arch, debug: &DebugInfo<'_>) -> Result
     let layout = layout.ok_or_else(|| {
         unknown(
             "the executable has no debug information (built with -ldflags=-w or -s, or stripped); \
-             rebuild it without these flags or name its separate debug file",
+             rebuild it without these flags",
         )
     })?;
     let caution = (release > NEWEST).then(|| {
