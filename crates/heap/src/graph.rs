@@ -69,19 +69,6 @@ pub struct Root {
     pub conservative: bool,
 }
 
-/// One pointer from data or bss to a place in data or bss.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct VariablePointer {
-    /// The address of the word.
-    pub slot: Addr,
-    /// What it points at.
-    pub target: Addr,
-    /// The word before it, where that lies in the program's type data: the type word of an interface.
-    pub type_word: Option<Addr>,
-    /// The two words behind it: length and capacity, if it begins a slice.
-    pub behind: [u64; 2],
-}
-
 /// Everything the reading half found.
 #[derive(Debug, Default)]
 pub struct Scan {
@@ -98,8 +85,6 @@ pub struct Scan {
     pub code_words: Vec<(ObjectId, Addr)>,
     /// Pointers from outside.
     pub roots: Vec<Root>,
-    /// Pointers from data and bss into data and bss, in order of address.
-    pub variable_pointers: Vec<VariablePointer>,
     /// Every goroutine that is not dead.
     pub goroutines: Vec<Goroutine>,
     /// Names of variables and records, used by [`RootOrigin`].

@@ -19,7 +19,6 @@ use crate::roots::Roots;
 use crate::samples;
 use crate::spans::{self, Spans};
 use crate::specials::{SpecialKinds, list_all};
-use crate::static_objects::name_behind_variables;
 use crate::type_masks::TypeMasks;
 
 /// More itabs than any program has.
@@ -39,8 +38,7 @@ pub fn read(
     runtime: &Runtime<'_>,
     now: Option<u64>,
 ) -> Result<Heap, HeapError> {
-    let mut scan = scan(memory, mappings, threads, runtime, now)?;
-    name_behind_variables(&mut scan, memory, runtime, runtime);
+    let scan = scan(memory, mappings, threads, runtime, now)?;
     Ok(analyse(scan, runtime, memory))
 }
 
@@ -74,7 +72,7 @@ pub fn scan(
     gaps.extend(contents.gaps);
 
     let mut roots = Roots::new(&objects, &program);
-    let variable_pointers = roots.add_globals(memory, runtime, &mut gaps);
+    roots.add_globals(memory, runtime, &mut gaps);
     let specials = list_all(memory, &SpecialKinds::of(&runtime.layout), &specials, &mut gaps);
     roots.add_specials(memory, &runtime.layout, &contents.edges, &specials, &mut gaps);
     queued_calls::add(&mut roots, memory, runtime, &mut gaps);
@@ -95,7 +93,6 @@ pub fn scan(
         type_words: contents.type_words,
         code_words: contents.code_words,
         roots,
-        variable_pointers,
         goroutines,
         names,
         samples: samples.objects,

@@ -12,9 +12,10 @@ use leakscope_target::TargetMemory;
 
 use crate::error::HeapError;
 use crate::fields::word_at;
-use crate::graph::{Edges, ObjectId, Objects, Root, RootOrigin, VariablePointer};
+use crate::graph::{Edges, ObjectId, Objects, Root, RootOrigin};
 use crate::program::Program;
 use crate::specials::SpanSpecial;
+use crate::static_objects::StaticObjects;
 use crate::variable_words::VariableWords;
 
 /// Bytes of a word.
@@ -77,28 +78,31 @@ impl<'a> Roots<'a> {
         self.roots.push(Root { origin, slot: word.slot, ty, type_word, target, offset, conservative });
     }
 
-    /// Every pointer in the package variables of all modules.
-    ///
-    /// Returns the pointers from there that stay there.
+    /// Every pointer in the package variables of all modules, and in what else lies in data and bss.
     pub(crate) fn add_globals(
         &mut self,
         memory: &dyn TargetMemory,
         runtime: &Runtime<'_>,
         gaps: &mut Vec<Gap>,
-    ) -> Vec<VariablePointer> {
-        let words = VariableWords::read(memory, runtime, self.objects, self.program, gaps);
+    ) {
+        let words = VariableWords::read(memory, runtime, self.objects, gaps);
+        let mut statics = StaticObjects::find(memory, runtime, self.program, &words);
         for word in words.into_heap {
-            self.add_global(runtime, word);
+            self.add_global(runtime, &mut statics, word);
         }
-        words.into_variables
     }
 
-    fn add_global(&mut self, runtime: &Runtime<'_>, word: Word) {
-        self.add(word, false, |names| match runtime.debug.global_at(runtime.linked(word.slot)) {
-            Some((global, offset)) => {
-                (RootOrigin::Global { name: names.index(&global.name) }, Some((global.ty, offset)))
+    fn add_global(&mut self, runtime: &Runtime<'_>, statics: &mut StaticObjects, word: Word) {
+        self.add(word, false, |names| {
+            if let Some((global, offset)) = runtime.debug.global_at(runtime.linked(word.slot)) {
+                return (RootOrigin::Global { name: names.index(&global.name) }, Some((global.ty, offset)));
             }
-            None => (RootOrigin::Data, None),
+            match statics.at(runtime, word.slot) {
+                Some(place) => {
+                    (RootOrigin::Global { name: names.index(&place.name) }, Some((place.ty, place.offset)))
+                }
+                None => (RootOrigin::Data, None),
+            }
         });
     }
 

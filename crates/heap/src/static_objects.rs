@@ -8,17 +8,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hashbrown::HashMap;
-use leakscope_goruntime::{Pointee, Runtime, TypeId, Types};
+use leakscope_goruntime::{Pointee, Runtime, TypeId};
 use leakscope_model::{Addr, LinkAddr};
 use leakscope_target::TargetMemory;
 
-use crate::graph::{RootOrigin, Scan, VariablePointer};
-use crate::program::Ranges;
+use crate::program::Program;
 use crate::root_names::{field_at, join};
 use crate::root_order::is_runtime_variable;
-use crate::typing::{DynamicTypes, TypeSource};
-use crate::variable_words::data_ranges;
+use crate::typing::DynamicTypes;
+use crate::variable_words::{Reference, VariableWords};
 
 /// A name longer than this, in bytes, is not made longer still: the nodes of a list hang on one another.
 const LONGEST_NAME: usize = 160;
@@ -41,26 +39,15 @@ struct StaticObject {
     name: Option<Arc<str>>,
 }
 
-/// Gives names and types to the roots that lie in such objects. `types` tells those of `runtime`'s variables, and
-/// the types that interfaces name.
-pub(crate) fn name_behind_variables(
-    scan: &mut Scan,
-    memory: &dyn TargetMemory,
-    runtime: &Runtime<'_>,
-    types: &dyn TypeSource,
-) {
-    let mut found = StaticObjects::find(memory, runtime, types, &scan.variable_pointers);
-    let mut indices: HashMap<Arc<str>, u32> = HashMap::new();
-    for root in scan.roots.iter_mut().filter(|root| root.origin == RootOrigin::Data) {
-        let Some((name, place)) = found.at(runtime, types.types(), root.slot) else { continue };
-        let Ok(new) = u32::try_from(scan.names.len()) else { return };
-        let index = *indices.entry(name.clone()).or_insert(new);
-        if index == new {
-            scan.names.push(name);
-        }
-        root.origin = RootOrigin::Global { name: index };
-        root.ty = Some(place);
-    }
+/// A place in such an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StaticPlace {
+    /// The way to the object: `main.registry`, `main.shards[…]`, `main.head.next`.
+    pub(crate) name: Arc<str>,
+    /// The type of the object, or of its elements.
+    pub(crate) ty: TypeId,
+    /// Bytes from the start of the object, or of its element.
+    pub(crate) offset: u64,
 }
 
 /// All that are found.
@@ -73,15 +60,15 @@ pub(crate) struct StaticObjects {
 
 impl StaticObjects {
     /// Walks from the package variables, those of the runtime last.
-    fn find(
+    pub(crate) fn find(
         memory: &dyn TargetMemory,
         runtime: &Runtime<'_>,
-        source: &dyn TypeSource,
-        pointers: &[VariablePointer],
+        program: &Program,
+        words: &VariableWords,
     ) -> StaticObjects {
-        let (found, left) = (StaticObjects::default(), pointers.len().saturating_mul(VISITS));
-        let (ranges, dynamic) = (data_ranges(runtime), DynamicTypes::new(memory));
-        let mut walk = Walk { runtime, source, pointers, ranges, dynamic, found, left };
+        let left = words.into_variables.len().saturating_mul(VISITS);
+        let dynamic = DynamicTypes::new(memory);
+        let mut walk = Walk { runtime, program, words, dynamic, found: StaticObjects::default(), left };
         walk.take_variables(|name| !is_runtime_variable(name));
         let asked = walk.onwards(0);
         walk.take_variables(is_runtime_variable);
@@ -89,13 +76,13 @@ impl StaticObjects {
         walk.found
     }
 
-    /// The way to the object that holds an address (`main.registry`, `main.shards[…]`, `main.head.next`), its type
-    /// or that of its elements, and the address's place in that.
-    fn at(&mut self, runtime: &Runtime<'_>, types: &Types, addr: Addr) -> Option<(Arc<str>, (TypeId, u64))> {
+    /// Where an address lies, if in one of them.
+    pub(crate) fn at(&mut self, runtime: &Runtime<'_>, addr: Addr) -> Option<StaticPlace> {
         let index = self.holding(addr.get())?;
-        let name = self.name(runtime, types, index);
+        let name = self.name(runtime, index);
         let object = self.objects.get(index as usize)?;
-        Some((name, (object.ty, object.offset_of(types, addr)?)))
+        let offset = object.offset_of(runtime, addr)?;
+        Some(StaticPlace { name, ty: object.ty, offset })
     }
 
     fn holding(&self, addr: u64) -> Option<u32> {
@@ -104,7 +91,7 @@ impl StaticObjects {
     }
 
     /// The name of an object, and of all on the way to it.
-    fn name(&mut self, runtime: &Runtime<'_>, types: &Types, index: u32) -> Arc<str> {
+    fn name(&mut self, runtime: &Runtime<'_>, index: u32) -> Arc<str> {
         let mut unnamed = Vec::new();
         let mut next = Some(index);
         let mut name: Arc<str> = "?".into();
@@ -119,7 +106,7 @@ impl StaticObjects {
             next = object.holder;
         }
         for index in unnamed.into_iter().rev() {
-            name = self.name_below(runtime, types, index, &name).unwrap_or(name);
+            name = self.name_below(runtime, index, &name).unwrap_or(name);
             if let Some(object) = self.objects.get_mut(index as usize) {
                 object.name = Some(name.clone());
             }
@@ -128,17 +115,17 @@ impl StaticObjects {
     }
 
     /// The name of an object whose holder, if it is no variable, is called `above`.
-    fn name_below(&self, runtime: &Runtime<'_>, types: &Types, index: u32, above: &str) -> Option<Arc<str>> {
+    fn name_below(&self, runtime: &Runtime<'_>, index: u32, above: &str) -> Option<Arc<str>> {
         let object = self.objects.get(index as usize)?;
         let holder = object.holder.and_then(|holder| self.objects.get(holder as usize));
         let (above, ty, offset) = match holder {
-            Some(holder) => (above, holder.ty, holder.offset_of(types, object.slot)?),
+            Some(holder) => (above, holder.ty, holder.offset_of(runtime, object.slot)?),
             None => {
                 let (global, offset) = runtime.debug.global_at(runtime.linked(object.slot))?;
                 (&*global.name, global.ty, offset)
             }
         };
-        let mut name = match field_at(types, ty, offset) {
+        let mut name = match field_at(&runtime.debug.types, ty, offset) {
             Some(field) => one_step_down(above, &field, holder.is_some_and(|holder| holder.ty == object.ty)),
             None => above.to_owned(),
         };
@@ -171,9 +158,9 @@ impl StaticObjects {
 
 impl StaticObject {
     /// How far an address lies in the object, or in its element.
-    fn offset_of(&self, types: &Types, addr: Addr) -> Option<u64> {
+    fn offset_of(&self, runtime: &Runtime<'_>, addr: Addr) -> Option<u64> {
         let offset = addr.get().checked_sub(self.start)?;
-        if self.repeated { offset.checked_rem(types.get(self.ty)?.size) } else { Some(offset) }
+        if self.repeated { offset.checked_rem(runtime.debug.types.get(self.ty)?.size) } else { Some(offset) }
     }
 }
 
@@ -192,9 +179,8 @@ fn one_step_down(above: &str, field: &str, alike: bool) -> String {
 
 struct Walk<'a, 'b> {
     runtime: &'a Runtime<'b>,
-    source: &'a dyn TypeSource,
-    pointers: &'a [VariablePointer],
-    ranges: Ranges,
+    program: &'a Program,
+    words: &'a VariableWords,
     dynamic: DynamicTypes<'a>,
     found: StaticObjects,
     /// How many pointers may still be asked.
@@ -204,11 +190,11 @@ struct Walk<'a, 'b> {
 impl Walk<'_, '_> {
     /// Follows the pointers of the variables whose names are meant.
     fn take_variables(&mut self, meant: impl Fn(&str) -> bool) {
-        let (runtime, pointers) = (self.runtime, self.pointers);
-        for pointer in pointers {
-            let variable = runtime.debug.global_at(runtime.linked(pointer.slot));
+        let runtime = self.runtime;
+        for reference in &self.words.into_variables {
+            let variable = runtime.debug.global_at(runtime.linked(reference.word.slot));
             if let Some((global, offset)) = variable.filter(|(global, _)| meant(&global.name)) {
-                self.follow(pointer, global.ty, offset, None);
+                self.follow(reference, global.ty, offset, None);
             }
         }
     }
@@ -216,15 +202,15 @@ impl Walk<'_, '_> {
     /// Follows the pointers of the objects that were found, from the one of this index on; returns how many there
     /// are.
     fn onwards(&mut self, first: usize) -> usize {
-        let pointers = self.pointers;
+        let references = &self.words.into_variables;
         let mut next = first;
         while let Some(&StaticObject { start, end, ty, .. }) = self.found.objects.get(next) {
             let Ok(index) = u32::try_from(next) else { break };
-            let from = pointers.partition_point(|pointer| pointer.slot.get() < start);
-            let inside = pointers.iter().skip(from).take_while(|pointer| pointer.slot.get() < end);
-            for pointer in inside {
-                let Some(offset) = pointer.slot.get().checked_sub(start) else { continue };
-                self.follow(pointer, ty, offset, Some(index));
+            let from = references.partition_point(|reference| reference.word.slot.get() < start);
+            let inside = references.iter().skip(from).take_while(|found| found.word.slot.get() < end);
+            for reference in inside {
+                let Some(offset) = reference.word.slot.get().checked_sub(start) else { continue };
+                self.follow(reference, ty, offset, Some(index));
             }
             next += 1;
         }
@@ -232,33 +218,37 @@ impl Walk<'_, '_> {
     }
 
     /// Takes in what a pointer at `offset` of a value of this type leads to.
-    fn follow(&mut self, pointer: &VariablePointer, ty: TypeId, offset: u64, holder: Option<u32>) {
+    fn follow(&mut self, reference: &Reference, ty: TypeId, offset: u64, holder: Option<u32>) {
         let Some(left) = self.left.checked_sub(1) else { return };
         self.left = left;
-        let Some((ty, bytes, repeated)) = self.target(pointer, ty, offset) else { return };
-        let start = pointer.target.get();
+        let Some((ty, bytes, repeated)) = self.target(reference, ty, offset) else { return };
+        let start = reference.word.value;
         let Some(end) = start.checked_add(bytes).filter(|end| start < *end) else { return };
         if self.is_free(start, end) {
-            let slot = pointer.slot;
+            let slot = reference.word.slot;
             self.found.add(StaticObject { start, end, ty, repeated, holder, slot, name: None });
         }
     }
 
     /// Type, bytes, and whether it is an array, of what a pointer leads to.
-    fn target(&mut self, pointer: &VariablePointer, ty: TypeId, offset: u64) -> Option<(TypeId, u64, bool)> {
-        let types = self.source.types();
+    fn target(&mut self, reference: &Reference, ty: TypeId, offset: u64) -> Option<(TypeId, u64, bool)> {
+        let types = &self.runtime.debug.types;
         let size = |ty| types.get(ty).map(|ty| ty.size);
         match types.pointee_at(ty, offset)? {
             Pointee::One(ty) => Some((ty, size(ty)?, false)),
             Pointee::Many(ty) => {
-                let [len, capacity] = pointer.behind;
+                let [len, capacity] = reference.behind;
                 let bytes = capacity.checked_mul(size(ty)?)?;
                 (len <= capacity).then_some((ty, bytes, true))
             }
-            Pointee::Dynamic { .. } => match self.dynamic.pointee(self.source, pointer.type_word?)? {
-                Pointee::One(ty) => Some((ty, size(ty)?, false)),
-                _ => None,
-            },
+            Pointee::Dynamic { .. } => {
+                let word = reference.word.before;
+                let known = self.program.is_type_word(word).then(|| Addr::new(word))?;
+                match self.dynamic.pointee(self.runtime, known)? {
+                    Pointee::One(ty) => Some((ty, size(ty)?, false)),
+                    _ => None,
+                }
+            }
             Pointee::Bytes
             | Pointee::Closure
             | Pointee::MapDirectory { .. }
@@ -273,7 +263,7 @@ impl Walk<'_, '_> {
         let (first, last): (LinkAddr, LinkAddr) = (linked(start), linked(end));
         let globals = self.runtime.debug.globals();
         let behind = globals.partition_point(|global| global.addr <= first);
-        self.ranges.contains_all(start, end)
+        self.words.ranges.contains_all(start, end)
             && globals.get(behind).is_none_or(|next| last <= next.addr)
             && self.runtime.debug.global_at(first).is_none()
     }

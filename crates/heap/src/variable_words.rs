@@ -6,8 +6,8 @@ use leakscope_target::TargetMemory;
 
 use crate::error::HeapError;
 use crate::fields::word_at;
-use crate::graph::{Objects, VariablePointer};
-use crate::program::{Program, Ranges};
+use crate::objects::Objects;
+use crate::program::Ranges;
 use crate::roots::Word;
 
 /// Read at once, in bytes.
@@ -17,13 +17,24 @@ const WORD: u64 = 8;
 /// What is read behind a piece, in bytes: the rest of a slice whose pointer ends it.
 const BEHIND: usize = 16;
 
+/// A pointer from data or bss to a place in data or bss.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reference {
+    /// The pointer.
+    pub(crate) word: Word,
+    /// The two words behind it: length and capacity, where it begins a slice.
+    pub(crate) behind: [u64; 2],
+}
+
 /// Every pointer in the package variables of all modules that leads where one can follow.
 #[derive(Debug, Default)]
 pub(crate) struct VariableWords {
     /// Those at allocated objects.
     pub(crate) into_heap: Vec<Word>,
     /// Those into data and bss, in order of their address.
-    pub(crate) into_variables: Vec<VariablePointer>,
+    pub(crate) into_variables: Vec<Reference>,
+    /// Data and bss.
+    pub(crate) ranges: Ranges,
 }
 
 impl VariableWords {
@@ -32,39 +43,26 @@ impl VariableWords {
         memory: &dyn TargetMemory,
         runtime: &Runtime<'_>,
         objects: &Objects,
-        program: &Program,
         gaps: &mut Vec<Gap>,
     ) -> VariableWords {
-        let mut reader =
-            Reader { objects, program, ranges: data_ranges(runtime), words: VariableWords::default() };
-        for globals in all_globals(runtime) {
-            if let Err(err) = reader.read_range(memory, globals) {
+        let all = || runtime.modules.iter().flat_map(|module| [&module.data, &module.bss]);
+        let ranges = all().map(|globals| (globals.range.start.get(), globals.range.end.get()));
+        let mut words = VariableWords { ranges: Ranges::new(ranges), ..VariableWords::default() };
+        for globals in all() {
+            if let Err(err) = words.read_range(memory, objects, globals) {
                 gaps.push(Gap::new("heap", format!("package variables: {err}")));
             }
         }
-        reader.words.into_variables.sort_unstable_by_key(|pointer| pointer.slot);
-        reader.words
+        words.into_variables.sort_unstable_by_key(|reference| reference.word.slot);
+        words
     }
-}
 
-/// Data and bss of all modules.
-pub(crate) fn data_ranges(runtime: &Runtime<'_>) -> Ranges {
-    Ranges::new(all_globals(runtime).map(|globals| (globals.range.start.get(), globals.range.end.get())))
-}
-
-fn all_globals<'r>(runtime: &'r Runtime<'_>) -> impl Iterator<Item = &'r ScannedGlobals> {
-    runtime.modules.iter().flat_map(|module| [&module.data, &module.bss])
-}
-
-struct Reader<'a> {
-    objects: &'a Objects,
-    program: &'a Program,
-    ranges: Ranges,
-    words: VariableWords,
-}
-
-impl Reader<'_> {
-    fn read_range(&mut self, memory: &dyn TargetMemory, globals: &ScannedGlobals) -> Result<(), HeapError> {
+    fn read_range(
+        &mut self,
+        memory: &dyn TargetMemory,
+        objects: &Objects,
+        globals: &ScannedGlobals,
+    ) -> Result<(), HeapError> {
         let start = globals.range.start.get();
         let bytes = globals.range.end.get().saturating_sub(start);
         let mut contents = Vec::new();
@@ -87,19 +85,16 @@ impl Reader<'_> {
             let before = inside.checked_sub(8).map_or(0, |before| word_at(&contents, before));
             let slot = Addr::new(start.wrapping_add(offset));
             let behind = [word_at(&contents, inside + 8), word_at(&contents, inside + BEHIND)];
-            self.take(Word { slot, value: word_at(&contents, inside), before }, behind);
+            self.take(objects, Word { slot, value: word_at(&contents, inside), before }, behind);
         }
         Ok(())
     }
 
-    fn take(&mut self, word: Word, behind: [u64; 2]) {
-        let Word { slot, value, before } = word;
-        let target = Addr::new(value);
-        if self.ranges.contains(value) {
-            let type_word = self.program.is_type_word(before).then(|| Addr::new(before));
-            self.words.into_variables.push(VariablePointer { slot, target, type_word, behind });
-        } else if self.objects.find(target).is_some() {
-            self.words.into_heap.push(word);
+    fn take(&mut self, objects: &Objects, word: Word, behind: [u64; 2]) {
+        if self.ranges.contains(word.value) {
+            self.into_variables.push(Reference { word, behind });
+        } else if objects.find(Addr::new(word.value)).is_some() {
+            self.into_heap.push(word);
         }
     }
 }
