@@ -38,5 +38,5 @@ pub use pclntab::{Bitmap, Func, FuncKind, FuncTable, PcData, StackMaps, StackObj
 pub use runtime::Runtime;
 pub use structure::{SliceHeader, Structure};
 pub use symbols::{RuntimeVariables, Variable};
-pub use type_descriptor::TypeDescriptor;
+pub use type_descriptor::{DescribedTypes, TypeDescriptor};
 pub use types::{Field, GoType, Kind, Label, Pointee, PointerWord, Role, TypeId, Types};

@@ -146,7 +146,7 @@ fn a_type_that_points_at_itself_has_a_name_that_ends() {
     let (image, modules) = read(memory);
     let name =
         TypeDescriptor::read(&image, &layout(), &modules.unwrap(), Addr::new(BASE + 0x600)).unwrap().name;
-    assert!(name.starts_with("**") && name.len() < 100, "{name}");
+    assert_eq!(name, "*…");
 }
 
 proptest! {

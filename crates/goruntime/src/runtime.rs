@@ -16,7 +16,7 @@ use crate::names::{Names, StringTable};
 use crate::pclntab::{FuncTable, PcHeader};
 use crate::sanity::Checks;
 use crate::symbols::RuntimeVariables;
-use crate::type_descriptor::TypeDescriptor;
+use crate::type_descriptor::{DescribedTypes, TypeDescriptor};
 
 /// The Go program in a process: which Go built it, what its runtime looks like, and what its parts are called.
 #[derive(Debug)]
@@ -128,6 +128,16 @@ impl<'b> Runtime<'b> {
     /// information does not name.
     pub fn describe_type(&self, memory: &dyn TargetMemory, at: Addr) -> Result<TypeDescriptor, RuntimeError> {
         TypeDescriptor::read(memory, &self.layout, &self.modules, at)
+    }
+
+    /// Every type of debug information, and behind them those that only these descriptors of the process tell.
+    pub fn described_types(
+        &self,
+        memory: &dyn TargetMemory,
+        wanted: impl IntoIterator<Item = Addr>,
+    ) -> DescribedTypes {
+        let known = |at| self.debug.type_of_runtime(self.linked(at));
+        DescribedTypes::read(memory, &self.layout, &self.modules, &self.debug.types, &known, wanted)
     }
 }
 

@@ -190,6 +190,8 @@ pub struct PointerWord {
 /// Every type that the debug information or the runtime's data names.
 #[derive(Debug, Clone, Default)]
 pub struct Types {
+    /// The table that this one adds to; its ids come first.
+    base: Option<Arc<Types>>,
     types: Vec<GoType>,
     /// One table a type, made when it is first asked for.
     tables: Vec<OnceLock<Option<Box<WordTable>>>>,
@@ -201,31 +203,43 @@ pub struct Types {
 }
 
 impl Types {
+    /// A table that starts with all types of `base`, under the same ids, without a copy of them; types that are
+    /// added come behind.
+    pub fn extending(base: Arc<Types>) -> Types {
+        Types { base: Some(base), ..Types::default() }
+    }
+
     /// One type; `None` for an id of another table.
     pub fn get(&self, id: TypeId) -> Option<&GoType> {
-        self.types.get(id.0 as usize)
+        match self.own_place(id) {
+            Some(place) => self.types.get(place),
+            None => self.base.as_ref()?.get(id),
+        }
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.types.len()
+        self.first_own() + self.types.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.types.is_empty()
+        self.len() == 0
     }
 
     /// Every type with its id, in order.
     pub fn iter(&self) -> impl Iterator<Item = (TypeId, &GoType)> {
-        (0u32..).map(TypeId).zip(&self.types)
+        (0u32..).map(TypeId).map_while(|id| Some((id, self.get(id)?)))
     }
 
     /// The type of this name; the first one where several packages' types print alike.
     pub fn by_name(&self, name: &str) -> Option<TypeId> {
+        if let Some(id) = self.base.as_ref().and_then(|base| base.by_name(name)) {
+            return Some(id);
+        }
         let names = self.names.get_or_init(|| {
             let mut names = HashMap::with_capacity(self.types.len());
-            for (id, ty) in self.iter() {
+            for (id, ty) in self.own_ids().zip(&self.types) {
                 names.entry(ty.name.clone()).or_insert(id);
             }
             names
@@ -235,7 +249,7 @@ impl Types {
 
     /// Adds a type; call [`Types::link_containers`] when all are there.
     pub fn push(&mut self, ty: GoType) -> Option<TypeId> {
-        let id = u32::try_from(self.types.len()).ok()?;
+        let id = u32::try_from(self.len()).ok()?;
         self.types.push(ty);
         self.tables.push(OnceLock::new());
         self.names = OnceLock::new();
@@ -244,9 +258,41 @@ impl Types {
 
     /// Notes where a type's runtime descriptor lies.
     pub(crate) fn set_runtime_type(&mut self, id: TypeId, descriptor: LinkAddr) {
-        if let Some(ty) = self.types.get_mut(id.0 as usize) {
+        if let Some(ty) = self.own_mut(id) {
             ty.runtime_type = Some(descriptor);
         }
+    }
+
+    /// How many types the table has that this one adds to.
+    fn first_own(&self) -> usize {
+        self.base.as_ref().map_or(0, |base| base.len())
+    }
+
+    /// The ids of the types that were added here.
+    fn own_ids(&self) -> impl Iterator<Item = TypeId> + use<> {
+        let first = u32::try_from(self.first_own()).unwrap_or(u32::MAX);
+        (first..).map(TypeId).take(self.types.len())
+    }
+
+    /// Where in this table's own lists a type stands; `None` for those of the table that it adds to.
+    fn own_place(&self, id: TypeId) -> Option<usize> {
+        (id.0 as usize).checked_sub(self.first_own())
+    }
+
+    /// A type that was added here, to complete it.
+    pub(crate) fn own_mut(&mut self, id: TypeId) -> Option<&mut GoType> {
+        let place = self.own_place(id)?;
+        self.types.get_mut(place)
+    }
+
+    fn mark(&self, id: TypeId) -> Option<Mark> {
+        let own = self.marks.get(&id).copied();
+        own.or_else(|| self.base.as_ref()?.mark(id))
+    }
+
+    fn known_pointee(&self, id: TypeId, offset: u64) -> Option<Pointee> {
+        let own = self.known_pointees.get(&(id, offset)).copied();
+        own.or_else(|| self.base.as_ref()?.known_pointee(id, offset))
     }
 
     /// The fields of a struct; none for any other type.

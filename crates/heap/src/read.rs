@@ -20,6 +20,7 @@ use crate::samples;
 use crate::spans::{self, Spans};
 use crate::specials::{SpecialKinds, list_all};
 use crate::type_masks::TypeMasks;
+use crate::typing::ProgramTypes;
 
 /// More itabs than any program has.
 const MAX_ITABS: u64 = 1 << 24;
@@ -38,8 +39,12 @@ pub fn read(
     runtime: &Runtime<'_>,
     now: Option<u64>,
 ) -> Result<Heap, HeapError> {
-    let scan = scan(memory, mappings, threads, runtime, now)?;
-    Ok(analyse(scan, runtime, memory))
+    let mut types = ProgramTypes::new(runtime, memory);
+    let scan = scan_with_types(memory, mappings, threads, &mut types, now)?;
+    types.add_descriptors(scan.headers.iter().map(|&(_, descriptor)| descriptor));
+    let words = scan.type_words.iter().map(|&(_, word)| word);
+    types.add_type_words(words.chain(scan.roots.iter().filter_map(|root| root.type_word)));
+    Ok(analyse(scan, &types, memory))
 }
 
 /// The reading half alone: objects, the pointers between them, and the pointers into them.
@@ -52,6 +57,18 @@ pub fn scan(
     runtime: &Runtime<'_>,
     now: Option<u64>,
 ) -> Result<Scan, HeapError> {
+    scan_with_types(memory, mappings, threads, &mut ProgramTypes::new(runtime, memory), now)
+}
+
+/// As [`scan`]; adds to the types those that package variables name.
+fn scan_with_types(
+    memory: &dyn TargetMemory,
+    mappings: &[Mapping],
+    threads: &[ThreadRegisters],
+    types: &mut ProgramTypes<'_, '_>,
+    now: Option<u64>,
+) -> Result<Scan, HeapError> {
+    let runtime = types.runtime();
     let mheap = runtime.variable("mheap_").map_err(HeapError::Runtime)?;
     let Spans { rows, large_types, specials, heap_bytes, mut gaps } =
         spans::read(memory, &runtime.layout, mheap)?;
@@ -72,7 +89,7 @@ pub fn scan(
     gaps.extend(contents.gaps);
 
     let mut roots = Roots::new(&objects, &program);
-    roots.add_globals(memory, runtime, &mut gaps);
+    roots.add_globals(memory, types, &mut gaps);
     let specials = list_all(memory, &SpecialKinds::of(&runtime.layout), &specials, &mut gaps);
     roots.add_specials(memory, &runtime.layout, &contents.edges, &specials, &mut gaps);
     queued_calls::add(&mut roots, memory, runtime, &mut gaps);

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use leakscope_goruntime::{Layout, Runtime, TypeId};
+use leakscope_goruntime::{Layout, TypeId};
 use leakscope_model::{Addr, Gap};
 use leakscope_target::TargetMemory;
 
@@ -16,6 +16,7 @@ use crate::graph::{Edges, ObjectId, Objects, Root, RootOrigin};
 use crate::program::Program;
 use crate::specials::SpanSpecial;
 use crate::static_objects::StaticObjects;
+use crate::typing::ProgramTypes;
 use crate::variable_words::VariableWords;
 
 /// Bytes of a word.
@@ -82,22 +83,26 @@ impl<'a> Roots<'a> {
     pub(crate) fn add_globals(
         &mut self,
         memory: &dyn TargetMemory,
-        runtime: &Runtime<'_>,
+        types: &mut ProgramTypes<'_, '_>,
         gaps: &mut Vec<Gap>,
     ) {
-        let words = VariableWords::read(memory, runtime, self.objects, gaps);
-        let mut statics = StaticObjects::find(memory, runtime, self.program, &words);
+        let words = VariableWords::read(memory, types.runtime(), self.objects, gaps);
+        let all = words.into_heap.iter().chain(words.into_variables.iter().map(|reference| &reference.word));
+        let before = all.map(|word| word.before).filter(|before| self.program.is_type_word(*before));
+        types.add_type_words(before.map(Addr::new));
+        let mut statics = StaticObjects::find(memory, types, self.program, &words);
         for word in words.into_heap {
-            self.add_global(runtime, &mut statics, word);
+            self.add_global(types, &mut statics, word);
         }
     }
 
-    fn add_global(&mut self, runtime: &Runtime<'_>, statics: &mut StaticObjects, word: Word) {
+    fn add_global(&mut self, types: &ProgramTypes<'_, '_>, statics: &mut StaticObjects, word: Word) {
+        let runtime = types.runtime();
         self.add(word, false, |names| {
             if let Some((global, offset)) = runtime.debug.global_at(runtime.linked(word.slot)) {
                 return (RootOrigin::Global { name: names.index(&global.name) }, Some((global.ty, offset)));
             }
-            match statics.at(runtime, word.slot) {
+            match statics.at(types, word.slot) {
                 Some(place) => {
                     (RootOrigin::Global { name: names.index(&place.name) }, Some((place.ty, place.offset)))
                 }

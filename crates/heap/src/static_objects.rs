@@ -8,14 +8,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use leakscope_goruntime::{Pointee, Runtime, TypeId};
+use leakscope_goruntime::{Pointee, TypeId};
 use leakscope_model::{Addr, LinkAddr};
 use leakscope_target::TargetMemory;
 
 use crate::program::Program;
 use crate::root_names::{field_at, join};
 use crate::root_order::is_runtime_variable;
-use crate::typing::DynamicTypes;
+use crate::typing::{DynamicTypes, ProgramTypes, TypeSource};
 use crate::variable_words::{Reference, VariableWords};
 
 /// A name longer than this, in bytes, is not made longer still: the nodes of a list hang on one another.
@@ -62,13 +62,13 @@ impl StaticObjects {
     /// Walks from the package variables, those of the runtime last.
     pub(crate) fn find(
         memory: &dyn TargetMemory,
-        runtime: &Runtime<'_>,
+        types: &ProgramTypes<'_, '_>,
         program: &Program,
         words: &VariableWords,
     ) -> StaticObjects {
         let left = words.into_variables.len().saturating_mul(VISITS);
         let dynamic = DynamicTypes::new(memory);
-        let mut walk = Walk { runtime, program, words, dynamic, found: StaticObjects::default(), left };
+        let mut walk = Walk { types, program, words, dynamic, found: StaticObjects::default(), left };
         walk.take_variables(|name| !is_runtime_variable(name));
         let asked = walk.onwards(0);
         walk.take_variables(is_runtime_variable);
@@ -77,11 +77,11 @@ impl StaticObjects {
     }
 
     /// Where an address lies, if in one of them.
-    pub(crate) fn at(&mut self, runtime: &Runtime<'_>, addr: Addr) -> Option<StaticPlace> {
+    pub(crate) fn at(&mut self, types: &ProgramTypes<'_, '_>, addr: Addr) -> Option<StaticPlace> {
         let index = self.holding(addr.get())?;
-        let name = self.name(runtime, index);
+        let name = self.name(types, index);
         let object = self.objects.get(index as usize)?;
-        let offset = object.offset_of(runtime, addr)?;
+        let offset = object.offset_of(types, addr)?;
         Some(StaticPlace { name, ty: object.ty, offset })
     }
 
@@ -91,7 +91,7 @@ impl StaticObjects {
     }
 
     /// The name of an object, and of all on the way to it.
-    fn name(&mut self, runtime: &Runtime<'_>, index: u32) -> Arc<str> {
+    fn name(&mut self, types: &ProgramTypes<'_, '_>, index: u32) -> Arc<str> {
         let mut unnamed = Vec::new();
         let mut next = Some(index);
         let mut name: Arc<str> = "?".into();
@@ -106,7 +106,7 @@ impl StaticObjects {
             next = object.holder;
         }
         for index in unnamed.into_iter().rev() {
-            name = self.name_below(runtime, index, &name).unwrap_or(name);
+            name = self.name_below(types, index, &name).unwrap_or(name);
             if let Some(object) = self.objects.get_mut(index as usize) {
                 object.name = Some(name.clone());
             }
@@ -115,17 +115,18 @@ impl StaticObjects {
     }
 
     /// The name of an object whose holder, if it is no variable, is called `above`.
-    fn name_below(&self, runtime: &Runtime<'_>, index: u32, above: &str) -> Option<Arc<str>> {
+    fn name_below(&self, types: &ProgramTypes<'_, '_>, index: u32, above: &str) -> Option<Arc<str>> {
         let object = self.objects.get(index as usize)?;
         let holder = object.holder.and_then(|holder| self.objects.get(holder as usize));
         let (above, ty, offset) = match holder {
-            Some(holder) => (above, holder.ty, holder.offset_of(runtime, object.slot)?),
+            Some(holder) => (above, holder.ty, holder.offset_of(types, object.slot)?),
             None => {
+                let runtime = types.runtime();
                 let (global, offset) = runtime.debug.global_at(runtime.linked(object.slot))?;
                 (&*global.name, global.ty, offset)
             }
         };
-        let mut name = match field_at(&runtime.debug.types, ty, offset) {
+        let mut name = match field_at(types.types(), ty, offset) {
             Some(field) => one_step_down(above, &field, holder.is_some_and(|holder| holder.ty == object.ty)),
             None => above.to_owned(),
         };
@@ -158,9 +159,9 @@ impl StaticObjects {
 
 impl StaticObject {
     /// How far an address lies in the object, or in its element.
-    fn offset_of(&self, runtime: &Runtime<'_>, addr: Addr) -> Option<u64> {
+    fn offset_of(&self, types: &ProgramTypes<'_, '_>, addr: Addr) -> Option<u64> {
         let offset = addr.get().checked_sub(self.start)?;
-        if self.repeated { offset.checked_rem(runtime.debug.types.get(self.ty)?.size) } else { Some(offset) }
+        if self.repeated { offset.checked_rem(types.types().get(self.ty)?.size) } else { Some(offset) }
     }
 }
 
@@ -178,7 +179,7 @@ fn one_step_down(above: &str, field: &str, alike: bool) -> String {
 }
 
 struct Walk<'a, 'b> {
-    runtime: &'a Runtime<'b>,
+    types: &'a ProgramTypes<'a, 'b>,
     program: &'a Program,
     words: &'a VariableWords,
     dynamic: DynamicTypes<'a>,
@@ -190,7 +191,7 @@ struct Walk<'a, 'b> {
 impl Walk<'_, '_> {
     /// Follows the pointers of the variables whose names are meant.
     fn take_variables(&mut self, meant: impl Fn(&str) -> bool) {
-        let runtime = self.runtime;
+        let runtime = self.types.runtime();
         for reference in &self.words.into_variables {
             let variable = runtime.debug.global_at(runtime.linked(reference.word.slot));
             if let Some((global, offset)) = variable.filter(|(global, _)| meant(&global.name)) {
@@ -232,7 +233,7 @@ impl Walk<'_, '_> {
 
     /// Type, bytes, and whether it is an array, of what a pointer leads to.
     fn target(&mut self, reference: &Reference, ty: TypeId, offset: u64) -> Option<(TypeId, u64, bool)> {
-        let types = &self.runtime.debug.types;
+        let types = self.types.types();
         let size = |ty| types.get(ty).map(|ty| ty.size);
         match types.pointee_at(ty, offset)? {
             Pointee::One(ty) => Some((ty, size(ty)?, false)),
@@ -244,7 +245,7 @@ impl Walk<'_, '_> {
             Pointee::Dynamic { .. } => {
                 let word = reference.word.before;
                 let known = self.program.is_type_word(word).then(|| Addr::new(word))?;
-                match self.dynamic.pointee(self.runtime, known)? {
+                match self.dynamic.pointee(self.types, known)? {
                     Pointee::One(ty) => Some((ty, size(ty)?, false)),
                     _ => None,
                 }
@@ -259,13 +260,14 @@ impl Walk<'_, '_> {
 
     /// Whether all of it lies in data or bss, and in no variable that has a name.
     fn is_free(&self, start: u64, end: u64) -> bool {
-        let linked = |addr| self.runtime.linked(Addr::new(addr));
+        let runtime = self.types.runtime();
+        let linked = |addr| runtime.linked(Addr::new(addr));
         let (first, last): (LinkAddr, LinkAddr) = (linked(start), linked(end));
-        let globals = self.runtime.debug.globals();
+        let globals = runtime.debug.globals();
         let behind = globals.partition_point(|global| global.addr <= first);
         self.words.ranges.contains_all(start, end)
             && globals.get(behind).is_none_or(|next| last <= next.addr)
-            && self.runtime.debug.global_at(first).is_none()
+            && runtime.debug.global_at(first).is_none()
     }
 }
 

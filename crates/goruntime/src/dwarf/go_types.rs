@@ -190,7 +190,8 @@ fn type_name(name: &[u8]) -> Arc<str> {
     }
 }
 
-fn number_kind(kind: u64) -> Kind {
+/// The kind of a type that has no parts, by the number of its `reflect.Kind`.
+pub(crate) fn number_kind(kind: u64) -> Kind {
     match kind {
         go_kind::BOOL => Kind::Bool,
         kind if go_kind::INT.contains(&kind) => Kind::Int,

@@ -17,6 +17,7 @@ use leakscope_model::LinkAddr;
 
 use self::functions::Functions;
 use self::go_types::Places;
+pub(crate) use self::go_types::number_kind;
 use self::scan::Scan;
 use self::sections::Sections;
 use self::units::UnitRecord;
@@ -79,8 +80,8 @@ pub struct Capture {
 /// The debug information of one executable; empty for a stripped one.
 #[derive(Debug, Default)]
 pub struct DebugInfo<'b> {
-    /// Every type.
-    pub types: Types,
+    /// Every type; shared with tables that add to it ([`Types::extending`]).
+    pub types: Arc<Types>,
     sections: Sections<'b>,
     units: Vec<UnitRecord>,
     places: Places,
@@ -113,6 +114,7 @@ impl<'b> DebugInfo<'b> {
         let constants = layout::from_dwarf::runtime_constants(&scan.constants);
         let functions = Functions::new(std::mem::take(&mut scan.functions));
         let (units, gaps) = (std::mem::take(&mut scan.units), std::mem::take(&mut scan.gaps));
+        let types = Arc::new(types);
         Ok(DebugInfo { types, sections, units, places, globals, functions, descriptors, constants, gaps })
     }
 

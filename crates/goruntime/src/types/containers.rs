@@ -30,14 +30,14 @@ const WRAPPERS: [&str; 2] = ["sync.Map", "sync/atomic.Value"];
 impl Types {
     /// Finds the parts of every map and channel, and what atomic pointers, pools and tries point at.
     ///
-    /// Needs every type to be there. Runtime: internal/runtime/maps, runtime/map.go (to Go 1.23), runtime/chan.go,
+    /// Needs every type to be there; those of a table that this one adds to stay as they are. Runtime: internal/runtime/maps, runtime/map.go (to Go 1.23), runtime/chan.go,
     /// sync/atomic/type.go, internal/sync/hashtriemap.go.
     pub fn link_containers(&mut self) {
         self.complete_timers();
         for (name, role) in GENERIC {
             self.set_role(self.by_name(name), role);
         }
-        for id in (0u32..).map(TypeId).take(self.types.len()) {
+        for id in self.own_ids() {
             match self.get(id).map(|ty| &ty.kind) {
                 Some(&Kind::Map { key, elem, header }) => self.link_map(key, elem, header),
                 Some(&Kind::Chan { elem, header }) => self.link_channel(elem, header),
@@ -64,7 +64,7 @@ impl Types {
 
     /// A header goes by the name of the map or channel: the linker's own is `map<string,int>`.
     fn name_header(&mut self, header: TypeId, name: String) {
-        if let Some(ty) = self.types.get_mut(header.0 as usize) {
+        if let Some(ty) = self.own_mut(header) {
             ty.name = name.into();
         }
     }
@@ -101,9 +101,13 @@ impl Types {
     }
 
     fn link_group(&mut self, group: TypeId) {
+        if self.mark(group) == Some(Mark::MapGroup) {
+            return;
+        }
         self.set_role(Some(group), Role::MapInside);
         self.marks.insert(group, Mark::MapGroup);
-        let slots = self.field(group, "slots").and_then(|slots| self.get(slots.ty));
+        let slots = self.field(group, "slots").or_else(|| self.field(group, "Slots"));
+        let slots = slots.and_then(|slots| self.get(slots.ty));
         if let Some(Kind::Array { elem, .. }) = slots.map(|ty| &ty.kind) {
             self.marks.insert(*elem, Mark::MapSlot);
         }
@@ -138,6 +142,8 @@ impl Types {
         } else if argument(&name, "internal/sync.HashTrieMap").is_some() {
             self.set_role(Some(id), Role::MapHeader);
             self.marks.insert(id, Mark::TrieHeader);
+        } else if name.starts_with("map.group[") || name.starts_with("map.bucket[") {
+            self.link_group(id);
         }
     }
 
@@ -188,7 +194,7 @@ impl Types {
     }
 
     fn set_role(&mut self, id: Option<TypeId>, role: Role) {
-        if let Some(ty) = id.and_then(|id| self.types.get_mut(id.0 as usize)) {
+        if let Some(ty) = id.and_then(|id| self.own_mut(id)) {
             ty.role = role;
         }
     }

@@ -91,19 +91,22 @@ impl Types {
 
     fn field_part(&self, id: TypeId, index: usize) -> Option<Part<'_>> {
         let field = self.fields(id).get(index)?;
-        let step = match (self.marks.get(&id), &*field.name) {
-            (Some(Mark::Wrapper), _) | (Some(Mark::MapGroup), "slots") | (Some(Mark::TrieHeader), "root") => {
-                Step::Silent
+        let step = match (self.mark(id), &*field.name) {
+            (Some(Mark::Wrapper), _)
+            | (Some(Mark::MapGroup), "slots" | "Slots")
+            | (Some(Mark::TrieHeader), "root") => Step::Silent,
+            // Reflection writes capitals (reflect/map.go, groupAndSlotOf).
+            (Some(Mark::MapSlot), "key" | "Key") | (Some(Mark::MapGroup), "keys" | "Keys") => {
+                Step::Side(Via::Key)
             }
-            (Some(Mark::MapSlot), "key") | (Some(Mark::MapGroup), "keys") => Step::Side(Via::Key),
-            (Some(Mark::MapSlot), "elem") | (Some(Mark::MapGroup), "elems" | "values") => {
+            (Some(Mark::MapSlot), "elem" | "Elem") | (Some(Mark::MapGroup), "elems" | "Elems" | "values") => {
                 Step::Side(Via::Value)
             }
             (Some(Mark::TrieEntry), "key") => Step::Keyed(Via::Key),
             (Some(Mark::TrieEntry), "value") => Step::Keyed(Via::Value),
             _ => Step::Field(&field.name),
         };
-        let pointee = self.known_pointees.get(&(id, field.offset)).copied();
+        let pointee = self.known_pointee(id, field.offset);
         Some(Part { step, ty: field.ty, offset: field.offset, pointee })
     }
 }

@@ -14,7 +14,8 @@ impl Types {
     /// Runtime: runtime/time.go, timeTimer and newTimer
     pub(super) fn complete_timers(&mut self) {
         let Some(whole) = self.by_name(WHOLE) else { return };
-        for public in PUBLIC.into_iter().filter_map(|name| self.by_name(name)).collect::<Vec<_>>() {
+        let public = PUBLIC.into_iter().filter_map(|name| self.by_name(name));
+        for public in public.filter(|id| self.own_place(*id).is_some()).collect::<Vec<_>>() {
             let complete = self.complete_timer(public, whole).and_then(|ty| self.push(ty));
             if let Some(complete) = complete {
                 self.redirect_pointers(public, complete);

@@ -60,7 +60,8 @@ impl Types {
     }
 
     fn table(&self, id: TypeId) -> Option<&WordTable> {
-        let table = self.tables.get(id.0 as usize)?;
+        let Some(place) = self.own_place(id) else { return self.base.as_ref()?.table(id) };
+        let table = self.tables.get(place)?;
         table.get_or_init(|| self.build_table(id).map(Box::new)).as_deref()
     }
 

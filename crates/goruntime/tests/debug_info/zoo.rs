@@ -65,6 +65,11 @@ impl Zoo {
         Zoo { child, truth, executable: MappedFile::open(&path).expect("executable"), memory }
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The arguments of every line of the truth that starts with this word.
     pub(crate) fn said(&self, word: &str) -> Vec<&[String]> {
         let lines: Vec<&[String]> =

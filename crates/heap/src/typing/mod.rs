@@ -8,6 +8,7 @@
 
 mod evidence;
 mod interfaces;
+mod program_types;
 mod shape_table;
 mod slot_classes;
 mod source;
@@ -24,6 +25,7 @@ use crate::bits::Bits;
 use evidence::{Claim, Trust, claim};
 
 pub(crate) use interfaces::DynamicTypes;
+pub use program_types::ProgramTypes;
 use shape_table::{Kind, ShapeTable, points_inside_map};
 use slot_classes::{ClassId, SlotClasses};
 pub use source::TypeSource;
