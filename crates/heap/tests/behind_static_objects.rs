@@ -9,7 +9,8 @@ use bench_program::Program;
 use leakscope_heap::{Heap, Tally, groups, type_table};
 
 /// What is kept, and on which ways.
-const HOLDERS: [(&str, &[&str]); 12] = [
+const HOLDERS: [(&str, &[&str]); 13] = [
+    ("main.behindAny", &["main.store.m […]"]),
     ("main.behindPointer", &["main.registry.m […]"]),
     ("main.behindNested", &["main.nested.inner.inner.byID […]"]),
     ("main.behindSlice", &["main.shards[…].m […]"]),
