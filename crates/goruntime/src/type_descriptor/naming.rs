@@ -199,7 +199,8 @@ impl<'a> Names<'a> {
         let mut name = "interface {".to_owned();
         for (index, method) in self.descriptors.methods(head.at)?.iter().enumerate() {
             name.push_str(if index == 0 { " " } else { "; " });
-            name.push_str(&qualified(&method.name, path.as_deref()));
+            let path = method.package.as_deref().or(path.as_deref());
+            name.push_str(&qualified(&method.name, path));
             let ty = self.descriptors.head(method.ty).ok().filter(|ty| ty.kind == FUNC)?;
             name.push_str(self.name(&ty, depth).strip_prefix("func")?);
             if name.len() > MAX_COMPOSED {
@@ -284,7 +285,7 @@ mod tests {
 
     #[test]
     fn an_embedded_fields_name_is_not_written_twice() {
-        let field = |name: &str| Text { text: name.to_owned(), tag: None, embedded: true };
+        let field = |name: &str| Text { text: name.to_owned(), embedded: true, ..Text::default() };
         assert!(
             is_implied(&field("Mutex"), "sync.Mutex")
                 && is_implied(&field("Node"), "*gopkg.in/yaml%2ev3.Node")

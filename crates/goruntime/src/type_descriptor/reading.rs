@@ -18,8 +18,10 @@ const EXTRA_STAR: u64 = 2;
 const NAMED: u64 = 4;
 /// `abi.KindMask`: above it stand flags up to Go 1.25.
 const KIND_MASK: u64 = 0x1f;
-/// Of the first byte of an `abi.Name`: a tag follows; the name is that of an embedded field.
+/// Of the first byte of an `abi.Name`: a tag follows; the package follows, as an offset like those of names; the
+/// name is that of an embedded field.
 const HAS_TAG: u8 = 2;
+const HAS_PACKAGE: u8 = 4;
 const EMBEDDED: u8 = 8;
 /// The bits of that byte that mean something.
 const NAME_FLAGS: u8 = 0xf;
@@ -69,6 +71,8 @@ pub(super) struct Text {
     pub(super) text: String,
     pub(super) tag: Option<String>,
     pub(super) embedded: bool,
+    /// Where the offset of the path of its package stands.
+    package: Option<Addr>,
 }
 
 /// A field of a struct: `abi.StructField`.
@@ -91,6 +95,8 @@ pub(super) struct Signature {
 #[derive(Debug, Clone)]
 pub(super) struct MethodRecord {
     pub(super) name: String,
+    /// The path of its package, where its name alone says so.
+    pub(super) package: Option<String>,
     /// Its function type.
     pub(super) ty: Addr,
 }
@@ -206,8 +212,11 @@ impl<'a> Descriptors<'a> {
         let bytes = self.list(list.0, list.1, size)?;
         let records = bytes.chunks_exact(usize::try_from(size).ok()?).map(|record| {
             let offset = |slot: Slot| u32_at(record, usize::try_from(slot.offset).ok()?).map(u64::from);
-            let name = self.name_at(types, offset(name)?).ok()?.text;
-            Some(MethodRecord { name, ty: types.checked_add(offset(ty)?)? })
+            let name = self.name_at(types, offset(name)?).ok()?;
+            let package = name.package.and_then(|at| u32_at(&self.bytes(at, 4)?, 0));
+            let package = package.and_then(|offset| self.name_at(types, u64::from(offset)).ok());
+            let (name, package) = (name.text, package.map(|package| package.text));
+            Some(MethodRecord { name, package, ty: types.checked_add(offset(ty)?)? })
         });
         records.collect()
     }
@@ -256,8 +265,10 @@ impl<'a> Descriptors<'a> {
             return Err(RuntimeError::Caution(format!("there is no name at {at}")));
         }
         let (text, behind) = self.counted(at.checked_add(1).unwrap_or_default())?;
-        let tag = if flags & HAS_TAG != 0 { Some(self.counted(behind)?.0) } else { None };
-        Ok(Text { text, tag, embedded: flags & EMBEDDED != 0 })
+        let tag = if flags & HAS_TAG != 0 { Some(self.counted(behind)?) } else { None };
+        let (tag, behind) = tag.map_or((None, behind), |(tag, behind)| (Some(tag), behind));
+        let package = (flags & HAS_PACKAGE != 0).then_some(behind);
+        Ok(Text { text, tag, embedded: flags & EMBEDDED != 0, package })
     }
 
     /// A text with its length before it, and the address behind it.
