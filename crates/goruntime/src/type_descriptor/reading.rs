@@ -72,7 +72,7 @@ pub(super) struct Text {
     pub(super) tag: Option<String>,
     pub(super) embedded: bool,
     /// Where the offset of the path of its package stands.
-    package: Option<Addr>,
+    pub(super) package: Option<Addr>,
 }
 
 /// A field of a struct: `abi.StructField`.
