@@ -152,16 +152,22 @@ pub fn summary(summary: &Summary, gaps: &[Gap], format: Format, look: Look) -> S
             gaps: gap_rows(gaps),
         });
     }
-    let share = |part: u64| numbers::percent(if *bytes == 0 { 0.0 } else { part as f64 / *bytes as f64 });
+    let share =
+        |part: u64, whole: u64| numbers::percent(if whole == 0 { 0.0 } else { part as f64 / whole as f64 });
     let mut page = Page::new(look);
     page.line(&format!("objects     {:>12}  {}", numbers::count(*objects), numbers::bytes(*bytes)));
     let reachable = numbers::bytes(*reachable_bytes);
     page.line(&format!(
         "reachable   {:>12}  {reachable} ({})",
         numbers::count(*reachable_objects),
-        share(*reachable_bytes)
+        share(*reachable_bytes, *bytes)
     ));
-    page.line(&format!("type known  {:>12}  {} ({})", "", numbers::bytes(*typed_bytes), share(*typed_bytes)));
+    let typed = numbers::bytes(*typed_bytes);
+    page.line(&format!(
+        "type known  {:>12}  {typed} ({} of what is reachable)",
+        "",
+        share(*typed_bytes, *reachable_bytes)
+    ));
     page.line(&format!("goroutines  {:>12}", numbers::count(*goroutines)));
     let SnapshotRow { mode, predicted_pause_ms, pause_ms } = snapshot;
     let predicted = predicted_pause_ms.map(|ms| format!(", {ms:.1} ms predicted")).unwrap_or_default();
