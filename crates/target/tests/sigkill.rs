@@ -8,7 +8,7 @@
 #[allow(dead_code, reason = "each test file uses its part")]
 mod go_process;
 
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -36,7 +36,10 @@ fn living(go: &GoProcess) -> Vec<(u32, char)> {
 
 /// A run that holds its snapshot for long, once it does.
 fn holding_run(go: &GoProcess) -> Child {
-    let run = Command::new(snapshot_example())
+    // A test that runs in the background of a shell has inherited that SIGINT is ignored.
+    let run = Command::new("env")
+        .arg("--default-signal=INT")
+        .arg(snapshot_example())
         .args([&go.pid().to_string(), "fork", "60000"])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -61,7 +64,7 @@ fn ctrl_c_reaches_the_run_and_not_its_watchdog() {
     let mut run = holding_run(&go);
     // A negative id is the whole process group, as the terminal has it.
     signal(-i32::try_from(run.id()).unwrap(), Signal::SIGINT);
-    run.wait().unwrap();
+    assert_eq!(run.wait().unwrap().signal(), Some(2), "it died of SIGINT, not of old age");
     go.within(BURIED_WITHIN, GoProcess::children);
     go.within(RELEASED_WITHIN, GoProcess::disturbed_threads);
 }
