@@ -288,9 +288,7 @@ impl Holder<'_, '_> {
     ) {
         let goroutine = self.goroutine;
         let logical = self.logical.get(live.frame).copied().unwrap_or(0);
-        if self.roots.objects.find(Addr::new(live.value)).is_none() {
-            return;
-        }
+        let Some(found) = self.roots.objects.find(Addr::new(live.value)) else { return };
         let offset = live.slot.wrapping_sub(frame.fp).cast_signed();
         let variable = table.variable(&frame.facts, offset);
         let place = variable.and_then(|(variable, inside)| {
@@ -302,11 +300,10 @@ impl Holder<'_, '_> {
         };
         let before = before.and_then(|slot| stack.word(slot)).unwrap_or(0);
         let word = Word { slot: Addr::new(live.slot), value: live.value, before };
-        self.roots.add(word, live.conservative, |names| {
-            let name = variable.map(|(variable, _)| names.index(&variable.name));
-            let ty = variable.map(|(variable, inside)| (variable.ty, inside));
-            (RootOrigin::Frame { goroutine, frame: logical, name }, ty)
-        });
+        let name = variable.map(|(variable, _)| self.roots.names.index(&variable.name));
+        let ty = variable.map(|(variable, inside)| (variable.ty, inside));
+        let origin = RootOrigin::Frame { goroutine, frame: logical, name };
+        self.roots.push(word, found, live.conservative, origin, ty);
     }
 }
 

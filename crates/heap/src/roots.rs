@@ -73,8 +73,20 @@ impl<'a> Roots<'a> {
         conservative: bool,
         origin: impl FnOnce(&mut NameTable) -> (RootOrigin, Option<(TypeId, u64)>),
     ) {
-        let Some((target, offset)) = self.objects.find(Addr::new(word.value)) else { return };
+        let Some(found) = self.objects.find(Addr::new(word.value)) else { return };
         let (origin, ty) = origin(&mut self.names);
+        self.push(word, found, conservative, origin, ty);
+    }
+
+    /// Adds `word` as a root of the object that it was found to point at.
+    pub(crate) fn push(
+        &mut self,
+        word: Word,
+        (target, offset): (ObjectId, u64),
+        conservative: bool,
+        origin: RootOrigin,
+        ty: Option<(TypeId, u64)>,
+    ) {
         let type_word = self.program.is_type_word(word.before).then(|| Addr::new(word.before));
         self.roots.push(Root { origin, slot: word.slot, ty, type_word, target, offset, conservative });
     }
