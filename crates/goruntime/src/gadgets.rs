@@ -8,6 +8,7 @@ use crate::elf::{Arch, ElfImage};
 use crate::error::RuntimeError;
 use crate::integers::i32_at;
 use crate::pclntab::{Func, FuncTable};
+use crate::types::WORD;
 
 /// The raw system call, by its package over time.
 const SYSCALL: [&str; 3] = [
@@ -23,8 +24,6 @@ const EXIT: [&str; 1] = ["runtime.exit"];
 const MORESTACK: [&str; 1] = ["runtime.morestack"];
 /// Bytes of the instructions that load it.
 const LOAD_G: usize = 11;
-/// Bytes of a word.
-const WORD: u64 = 8;
 /// `syscall` on amd64.
 const SYSCALL_AMD64: [u8; 2] = [0x0f, 0x05];
 /// `ret` on amd64.

@@ -12,11 +12,10 @@ use crate::gc_program;
 use crate::layout::Layout;
 use crate::pclntab::{Bitmap, TextLayout, TextSection};
 use crate::structure::{SliceHeader, Structure};
+use crate::types::WORD;
 
 /// More modules than any program loads; a list that goes on is a circle or rubbish.
 const MAX_MODULES: usize = 1000;
-/// Bytes of a word.
-const WORD: u64 = 8;
 /// The most of a mask that is read, in bytes: that of 8 GB of globals.
 const MAX_MASK: u64 = 1 << 27;
 /// The most of a program for a mask that is read, in bytes.

@@ -6,6 +6,9 @@ use leakscope_target::TargetMemory;
 
 use crate::error::{HeapError, InField};
 
+/// Bytes of a word, on every processor that we read.
+pub(crate) const WORD: u64 = 8;
+
 /// The unsigned number in `slot` of a structure's bytes; `None` where the bytes end before it or it is wider
 /// than a word.
 pub(crate) fn uint(bytes: &[u8], slot: Slot) -> Option<u64> {

@@ -9,7 +9,7 @@ use leakscope_target::{ReadError, TargetMemory, ThreadRegisters};
 
 use crate::deferred::deferred_words;
 use crate::error::HeapError;
-use crate::fields::{is_plausible, read_slot};
+use crate::fields::{WORD, is_plausible, read_slot};
 use crate::gather::{Want, gather};
 use crate::goroutine_records::{GoroutineRecord, read_all, thread_id};
 use crate::graph::RootOrigin;
@@ -22,8 +22,6 @@ use crate::stacks::{
 const MAX_STACK: u64 = 1 << 30;
 /// Frames that are kept for people; a deeper stack is runaway recursion, of which the innermost ones tell.
 const MAX_FRAMES: usize = 10_000;
-/// Bytes of a word.
-const WORD: u64 = 8;
 /// Where the return address of a call stands among the general registers of arm64.
 const LINK_REGISTER: usize = 30;
 

@@ -8,7 +8,7 @@ use leakscope_model::{Addr, Gap};
 use leakscope_target::TargetMemory;
 
 use crate::error::HeapError;
-use crate::fields::{SliceHead, read_slot, read_words};
+use crate::fields::{SliceHead, WORD, read_slot, read_words};
 use crate::graph::RootOrigin;
 use crate::roots::{Roots, Word};
 
@@ -16,8 +16,6 @@ use crate::roots::{Roots, Word};
 const MAX_BLOCKS: usize = 1 << 20;
 /// More calls than one block of 4 KB holds.
 const MAX_CALLS: u64 = 512;
-/// Bytes of a word.
-const WORD: u64 = 8;
 
 /// One kind of queue.
 struct Queue {

@@ -11,16 +11,13 @@ use leakscope_model::{Addr, Gap};
 use leakscope_target::TargetMemory;
 
 use crate::error::HeapError;
-use crate::fields::word_at;
+use crate::fields::{WORD, word_at};
 use crate::graph::{Edges, ObjectId, Objects, Root, RootOrigin};
 use crate::program::Program;
 use crate::specials::SpanSpecial;
 use crate::static_objects::StaticObjects;
 use crate::typing::ProgramTypes;
 use crate::variable_words::VariableWords;
-
-/// Bytes of a word.
-const WORD: u64 = 8;
 
 /// Names of variables and records, each once.
 #[derive(Debug, Default)]

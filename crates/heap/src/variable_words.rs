@@ -5,15 +5,13 @@ use leakscope_model::{Addr, Gap};
 use leakscope_target::TargetMemory;
 
 use crate::error::HeapError;
-use crate::fields::word_at;
+use crate::fields::{WORD, word_at};
 use crate::objects::Objects;
 use crate::program::Ranges;
 use crate::roots::Word;
 
 /// Read at once, in bytes.
 const PIECE: usize = 1 << 20;
-/// Bytes of a word.
-const WORD: u64 = 8;
 /// What is read behind a piece, in bytes: the rest of a slice whose pointer ends it.
 const BEHIND: usize = 16;
 

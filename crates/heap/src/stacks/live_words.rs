@@ -3,9 +3,8 @@
 use leakscope_goruntime::StackObject;
 
 use super::unwind::{Calling, PhysicalFrame, StackBytes};
+use crate::fields::WORD;
 
-/// Bytes of a word.
-const WORD: u64 = 8;
 /// Words that are looked at where not even the number of arguments is known (`reflect.makeFuncStub`).
 const UNKNOWN_ARGS: u64 = 16;
 

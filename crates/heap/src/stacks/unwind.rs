@@ -6,9 +6,7 @@ use leakscope_goruntime::{Arch, FuncKind};
 use leakscope_model::{Addr, Bias};
 
 use super::pc_facts::{PcFacts, PcTable, Standing};
-
-/// Bytes of a word.
-const WORD: u64 = 8;
+use crate::fields::WORD;
 
 /// How calls are made on a processor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
