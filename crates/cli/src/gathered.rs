@@ -14,7 +14,7 @@ use leakscope_pprof::{GoroutineDump, HeapEstimate, Profile};
 
 use crate::args::{Access, EndpointArgs, TargetWord};
 use crate::capture_file;
-use crate::opening::{Found, OneMoment, find};
+use crate::opening::{Found, OneMoment, core_moment, find};
 use crate::progress::Progress;
 
 /// Bytes that an endpoint answered or a file held.
@@ -72,9 +72,9 @@ pub(crate) enum Heaps {
 /// Gathers all there is of what `word` names.
 pub(crate) fn gather(word: &TargetWord, plan: &Plan<'_>) -> Result<Gathered> {
     let progress = Progress::new();
-    match find(word, plan.access, &progress)? {
+    match find(word, plan.access)? {
         Found::Live(live) => live::gather(&live, plan, &progress),
-        Found::Core(moment) => Ok(Gathered::of_moment(*moment)),
+        Found::Core(path) => Ok(Gathered::of_moment(core_moment(&path, plan.access, &progress)?)),
         Found::Capture(capture) => capture_file::gathered(*capture),
         Found::Saved(path, kind) => of_file(&path, kind),
         Found::Url(url) => endpoint::gather(&url, plan, &progress),

@@ -158,6 +158,9 @@ pub struct Shape {
     /// The words that may hold pointers, in order: `(word index, label, how it hangs)`. For a repeated shape
     /// the words of one element.
     pub words: Vec<(u32, Arc<str>, Via)>,
+    /// The type of one value, where the types it was found with are still at hand: not in a capture, and not for
+    /// closures, bytes of strings and directories of maps.
+    pub ty: Option<TypeId>,
 }
 
 /// A whole heap, analysed: what every question is asked of.

@@ -144,7 +144,7 @@ impl NamedHeap {
         let via = |name: &str| if name == "[…]" { Via::Value } else { Via::Field };
         let fields = self.fields.get(ty).map_or(&[][..], Vec::as_slice);
         let words = (0..).zip(fields).map(|(word, name)| (word, Arc::from(*name), via(name)));
-        Shape { name: ty.into(), size: 64, repeated: false, role, words: words.collect() }
+        Shape { name: ty.into(), size: 64, repeated: false, role, words: words.collect(), ty: None }
     }
 
     fn roots(&self) -> Vec<Root> {

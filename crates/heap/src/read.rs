@@ -39,12 +39,26 @@ pub fn read(
     runtime: &Runtime<'_>,
     now: Option<u64>,
 ) -> Result<Heap, HeapError> {
+    read_with_types(memory, mappings, threads, runtime, now).map(|(heap, _)| heap)
+}
+
+/// As [`read`], and the types of the heap's shapes ([`crate::Shape::ty`]), with which contents can be read.
+///
+/// Arguments and errors are those of [`read`].
+pub fn read_with_types<'r, 'b>(
+    memory: &'r dyn TargetMemory,
+    mappings: &[Mapping],
+    threads: &[ThreadRegisters],
+    runtime: &'r Runtime<'b>,
+    now: Option<u64>,
+) -> Result<(Heap, ProgramTypes<'r, 'b>), HeapError> {
     let mut types = ProgramTypes::new(runtime, memory);
     let scan = scan_with_types(memory, mappings, threads, &mut types, now)?;
     types.add_descriptors(scan.headers.iter().map(|&(_, descriptor)| descriptor));
     let words = scan.type_words.iter().map(|&(_, word)| word);
     types.add_type_words(words.chain(scan.roots.iter().filter_map(|root| root.type_word)));
-    Ok(analyse(scan, &types, memory))
+    let heap = analyse(scan, &types, memory);
+    Ok((heap, types))
 }
 
 /// The reading half alone: objects, the pointers between them, and the pointers into them.

@@ -8,12 +8,18 @@ use leakscope_diagnose::readings::HeapMoment;
 use leakscope_target::{CoreFile, FileBytes, MappedFile};
 
 use super::OneMoment;
-use super::heap_of::{Memory, heap_of};
+use super::heap_of::{HeapOf, Memory, heap_of};
+use super::inspection::Inspection;
 use crate::args::Access;
 use crate::progress::Progress;
 
-/// Reads the core at `path`: one moment, nothing stood still for it now.
-pub(crate) fn read(path: &Path, access: &Access, progress: &Progress) -> Result<OneMoment> {
+/// Reads the core at `path`, one moment for which nothing stands still now, and asks `question` of it.
+pub(crate) fn ask<T>(
+    path: &Path,
+    access: &Access,
+    progress: &Progress,
+    question: impl FnOnce(&Inspection<'_, '_>) -> Result<T>,
+) -> Result<(OneMoment, T)> {
     progress.says("opening the core");
     let core = CoreFile::open(path).with_context(|| format!("cannot read {} as a core", path.display()))?;
     let exe_path = executable_path(&core, path, access)?;
@@ -29,9 +35,11 @@ pub(crate) fn read(path: &Path, access: &Access, progress: &Progress) -> Result<
         memory: &core,
         mappings: core.mappings(),
         threads: core.threads(),
+        live: None,
         monotonic: None,
     };
-    let (heap, target, mut gaps) = heap_of(&memory).map_err(|error| with_cause(error, &core))?;
+    let (HeapOf { heap, target, mut gaps }, answer) =
+        heap_of(&memory, question).map_err(|error| with_cause(error, &core))?;
     gaps.extend(core.gaps());
     let moment = HeapMoment {
         heap,
@@ -41,7 +49,7 @@ pub(crate) fn read(path: &Path, access: &Access, progress: &Progress) -> Result<
         predicted_ms: None,
         mode: "core".to_owned(),
     };
-    Ok(OneMoment { moment, target, gaps })
+    Ok((OneMoment { moment, target, gaps }, answer))
 }
 
 /// `--exe`, else where the core says that it lay, here or in its process's own view of the files.

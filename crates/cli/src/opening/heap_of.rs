@@ -6,6 +6,8 @@ use leakscope_heap::Heap;
 use leakscope_model::{DebugInfoKind, Gap, Target};
 use leakscope_target::{BuildIds, Mapping, TargetMemory, ThreadRegisters};
 
+use super::inspection::{AtHand, Inspection};
+
 /// One moment of a Go program's memory, wherever it comes from.
 pub(crate) struct Memory<'m> {
     /// The executable's bytes.
@@ -20,18 +22,38 @@ pub(crate) struct Memory<'m> {
     pub(crate) mappings: &'m [Mapping],
     /// Registers of each thread.
     pub(crate) threads: &'m [ThreadRegisters],
+    /// The process id of a live process.
+    pub(crate) live: Option<u32>,
     /// `CLOCK_MONOTONIC` at that moment, in nanoseconds; `None` for a dead process.
     pub(crate) monotonic: Option<u64>,
 }
 
-/// Identifies the program and reads its heap.
-pub(crate) fn heap_of(from: &Memory<'_>) -> Result<(Heap, Target, Vec<Gap>)> {
+/// A heap, whose it is, and what could not be read beside the heap.
+#[derive(Debug)]
+pub(crate) struct HeapOf {
+    /// The heap, analysed.
+    pub(crate) heap: Heap,
+    /// Whose it is.
+    pub(crate) target: Target,
+    /// What could not be read of the program.
+    pub(crate) gaps: Vec<Gap>,
+}
+
+/// Identifies the program, reads its heap, and asks `question` of it while the memory is at hand.
+pub(crate) fn heap_of<T>(
+    from: &Memory<'_>,
+    question: impl FnOnce(&Inspection<'_, '_>) -> Result<T>,
+) -> Result<(HeapOf, T)> {
     let runtime = Runtime::identify(from.exe, from.memory, from.mappings)
         .with_context(|| format!("cannot read {} as a Go program", from.name))?;
-    let heap = leakscope_heap::read(from.memory, from.mappings, from.threads, &runtime, from.monotonic)
+    let (memory, mappings, threads) = (from.memory, from.mappings, from.threads);
+    let (heap, types) = leakscope_heap::read_with_types(memory, mappings, threads, &runtime, from.monotonic)
         .with_context(|| format!("cannot read the heap of {}", from.name))?;
+    let target = target(from, &runtime);
+    let at_hand = AtHand { memory, mappings, threads, runtime: &runtime, types: &types, live: from.live };
+    let answer = question(&Inspection::new(&heap, &target, Some(at_hand)))?;
     let gaps = runtime.gaps.iter().map(|gap| Gap::new("runtime", gap.to_string())).collect();
-    Ok((heap, target(from, &runtime), gaps))
+    Ok((HeapOf { heap, target, gaps }, answer))
 }
 
 fn target(from: &Memory<'_>, runtime: &Runtime<'_>) -> Target {

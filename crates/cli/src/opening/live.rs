@@ -13,7 +13,8 @@ use leakscope_target::{
 };
 
 use super::OneMoment;
-use super::heap_of::{Memory, heap_of, target_of_file};
+use super::heap_of::{HeapOf, Memory, heap_of, target_of_file};
+use super::inspection::Inspection;
 use crate::args::Access;
 use crate::progress::Progress;
 
@@ -70,6 +71,15 @@ impl LiveTarget {
 
     /// Takes a snapshot, reads it, and lets it go.
     pub(crate) fn moment(&self, progress: &Progress) -> Result<OneMoment> {
+        self.ask(progress, |_| Ok(())).map(|(one, ())| one)
+    }
+
+    /// As [`LiveTarget::moment`]; before the snapshot is let go, `question` is asked of it.
+    pub(crate) fn ask<T>(
+        &self,
+        progress: &Progress,
+        question: impl FnOnce(&Inspection<'_, '_>) -> Result<T>,
+    ) -> Result<(OneMoment, T)> {
         let pid = self.pid();
         progress.says("taking a snapshot");
         let snapshot = Snapshot::take(&self.process, self.gadgets, self.options)
@@ -84,11 +94,12 @@ impl LiveTarget {
             memory: &snapshot,
             mappings: snapshot.mappings(),
             threads: snapshot.threads(),
+            live: Some(pid),
             monotonic,
         };
-        let read = heap_of(&memory).with_context(|| lost(&snapshot));
+        let read = heap_of(&memory, question).map_err(|error| with_cause(error, &snapshot));
         let facts = snapshot.release();
-        let (heap, target, more) = read?;
+        let (HeapOf { heap, target, gaps: more }, answer) = read?;
         let mut gaps = self.gaps.clone();
         gaps.extend(more);
         gaps.extend(other_way(&facts));
@@ -100,7 +111,7 @@ impl LiveTarget {
             predicted_ms: facts.predicted_pause.map(milliseconds),
             mode: mode_word(facts.mode).to_owned(),
         };
-        Ok(OneMoment { moment, target, gaps })
+        Ok((OneMoment { moment, target, gaps }, answer))
     }
 }
 
@@ -114,11 +125,11 @@ fn gadgets(exe: &[u8], mappings: &[Mapping]) -> Result<(Option<Gadgets>, Vec<Gap
     }
 }
 
-/// What became of the snapshot, as context for a failed read.
-fn lost(snapshot: &Snapshot) -> String {
+/// A snapshot that was given up says so first: what failed follows from that.
+fn with_cause(error: anyhow::Error, snapshot: &Snapshot) -> anyhow::Error {
     match snapshot.lost() {
-        Some(why) => format!("the snapshot had to be given up early: {why}"),
-        None => "the snapshot could not be read".to_owned(),
+        Some(why) => error.context(format!("the snapshot had to be given up early: {why}")),
+        None => error,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod core;
 mod heap_of;
+mod inspection;
 mod live;
 mod process_name;
 
@@ -16,6 +17,7 @@ use crate::args::{Access, TargetWord};
 use crate::capture_file;
 use crate::progress::Progress;
 
+pub(crate) use inspection::{Answered, HowRead, Inspection};
 pub(crate) use live::LiveTarget;
 
 /// One heap, and whose it is.
@@ -34,8 +36,8 @@ pub(crate) struct OneMoment {
 pub(crate) enum Found {
     /// A process that we may look at.
     Live(Box<LiveTarget>),
-    /// A core of one moment, read.
-    Core(Box<OneMoment>),
+    /// A core of one moment.
+    Core(PathBuf),
     /// A capture, unpacked.
     Capture(Box<Capture>),
     /// A profile or a goroutine dump.
@@ -45,14 +47,14 @@ pub(crate) enum Found {
 }
 
 /// Finds what `word` names and checks that it can be opened.
-pub(crate) fn find(word: &TargetWord, access: &Access, progress: &Progress) -> Result<Found> {
+pub(crate) fn find(word: &TargetWord, access: &Access) -> Result<Found> {
     match word {
         TargetWord::Process(pid) => Ok(Found::Live(Box::new(LiveTarget::open(*pid, access)?))),
         TargetWord::Named(name) => {
             let pid = process_name::only_process(name)?;
             Ok(Found::Live(Box::new(LiveTarget::open(pid, access)?)))
         }
-        TargetWord::File(path) => find_file(path, access, progress),
+        TargetWord::File(path) => find_file(path),
         TargetWord::Demo(case) => Ok(Found::Capture(Box::new(capture_file::recording(case)?))),
         TargetWord::Url(url) => Ok(Found::Url(url.clone())),
     }
@@ -60,11 +62,34 @@ pub(crate) fn find(word: &TargetWord, access: &Access, progress: &Progress) -> R
 
 /// One moment of whatever `word` names: a snapshot, the core, or the last moment of a capture.
 pub(crate) fn one_moment(word: &TargetWord, access: &Access) -> Result<OneMoment> {
+    asked(word, access, |_| Ok(())).map(|(one, ())| one)
+}
+
+/// Asks `question` of one moment of whatever `word` names, while its memory is at hand.
+pub(crate) fn ask<T>(
+    word: &TargetWord,
+    access: &Access,
+    question: impl FnOnce(&Inspection<'_, '_>) -> Result<T>,
+) -> Result<Answered<T>> {
+    let (OneMoment { moment, gaps, .. }, answer) = asked(word, access, question)?;
+    let HeapMoment { heap, taken_at, at_seconds: _, pause_ms, predicted_ms, mode } = moment;
+    Ok(Answered::new(answer, &heap, HowRead { taken_at, mode, predicted_ms, pause_ms }, gaps))
+}
+
+fn asked<T>(
+    word: &TargetWord,
+    access: &Access,
+    question: impl FnOnce(&Inspection<'_, '_>) -> Result<T>,
+) -> Result<(OneMoment, T)> {
     let progress = Progress::new();
-    match find(word, access, &progress)? {
-        Found::Live(live) => live.moment(&progress),
-        Found::Core(moment) => Ok(*moment),
-        Found::Capture(capture) => capture_file::last_moment(*capture),
+    match find(word, access)? {
+        Found::Live(live) => live.ask(&progress, question),
+        Found::Core(path) => core::ask(&path, access, &progress, question),
+        Found::Capture(capture) => {
+            let one = capture_file::last_moment(*capture)?;
+            let answer = question(&Inspection::new(&one.moment.heap, &one.target, None))?;
+            Ok((one, answer))
+        }
         Found::Saved(path, _) => {
             bail!("{} tells no heap: name a process, a core or a capture", path.display())
         }
@@ -72,13 +97,18 @@ pub(crate) fn one_moment(word: &TargetWord, access: &Access) -> Result<OneMoment
     }
 }
 
+/// Reads the core at `path`.
+pub(crate) fn core_moment(path: &Path, access: &Access, progress: &Progress) -> Result<OneMoment> {
+    core::ask(path, access, progress, |_| Ok(())).map(|(one, ())| one)
+}
+
 /// Tells a file's kind by its first bytes.
-fn find_file(path: &Path, access: &Access, progress: &Progress) -> Result<Found> {
+fn find_file(path: &Path) -> Result<Found> {
     let doing =
         || format!("opening {}: a target is a PID, name:PROCESS, a file, a URL or demo:grpc", path.display());
     let kind = FileKind::of_file(path).with_context(doing)?;
     Ok(match kind {
-        FileKind::Core => Found::Core(Box::new(core::read(path, access, progress)?)),
+        FileKind::Core => Found::Core(path.to_owned()),
         FileKind::Elf => {
             bail!("{} is an executable, not a core: name a core of it, or its process", path.display())
         }

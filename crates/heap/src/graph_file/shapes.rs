@@ -22,12 +22,12 @@ const HOWS: [How; 5] = [How::Header, How::Itab, How::Dwarf, How::Call, How::None
 
 /// The shape of what is not known.
 pub(super) fn unknown() -> Shape {
-    Shape { name: "unknown".into(), size: 0, repeated: false, role: Role::Plain, words: Vec::new() }
+    Shape { name: "unknown".into(), size: 0, repeated: false, role: Role::Plain, words: Vec::new(), ty: None }
 }
 
 pub(super) fn write(shapes: &[Shape], strings: &mut Strings, to: &mut Writer) {
     to.len(shapes.len());
-    for Shape { name, size, repeated, role, words } in shapes {
+    for Shape { name, size, repeated, role, words, ty: _ } in shapes {
         strings.put(name, to);
         to.number(*size);
         to.byte(u8::from(*repeated));
@@ -59,7 +59,7 @@ pub(super) fn read(mut from: Reader<'_>, strings: &Strings) -> Result<Vec<Shape>
             words.push((index, strings.get(&mut from)?, of_place(&VIAS, &mut from)?));
         }
         words.sort_by_key(|word| word.0);
-        shapes.push(Shape { name, size, repeated, role, words });
+        shapes.push(Shape { name, size, repeated, role, words, ty: None });
     }
     Ok(shapes)
 }

@@ -121,6 +121,12 @@ impl<'s> ShapeTable<'s> {
                 size: entry.size,
                 repeated: entry.repeated,
                 role: role(source, entry.kind),
+                ty: match entry.kind {
+                    Kind::Values { ty, .. } => Some(ty),
+                    Kind::Unknown { .. } | Kind::Bytes | Kind::Closure { .. } | Kind::Directory { .. } => {
+                        None
+                    }
+                },
                 words: entry.words.into_iter().map(|word| (word.index, word.name, word.via)).collect(),
             })
             .collect()

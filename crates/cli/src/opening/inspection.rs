@@ -1,0 +1,91 @@
+//! One moment with its memory still at hand: what every question about a heap is asked of.
+
+use anyhow::{Result, anyhow};
+use leakscope_goruntime::Runtime;
+use leakscope_heap::{Coverage, Heap, ProgramTypes, type_table};
+use leakscope_model::{Gap, Target};
+use leakscope_target::{Mapping, TargetMemory, ThreadRegisters};
+
+/// What a question is asked of.
+pub(crate) struct Inspection<'i, 'b> {
+    /// The heap, analysed.
+    pub(crate) heap: &'i Heap,
+    /// Whose it is.
+    pub(crate) target: &'i Target,
+    /// The memory; `None` for a capture, which holds the shape of a heap and no contents.
+    memory: Option<AtHand<'i, 'b>>,
+}
+
+/// The memory of that moment, and all that is known of the program in it.
+#[derive(Clone, Copy)]
+pub(crate) struct AtHand<'i, 'b> {
+    /// The bytes.
+    pub(crate) memory: &'i dyn TargetMemory,
+    /// What is mapped where.
+    pub(crate) mappings: &'i [Mapping],
+    /// Registers of each thread.
+    pub(crate) threads: &'i [ThreadRegisters],
+    /// The program.
+    pub(crate) runtime: &'i Runtime<'b>,
+    /// The types of the heap's shapes.
+    pub(crate) types: &'i ProgramTypes<'i, 'b>,
+    /// The process, where it is alive.
+    pub(crate) live: Option<u32>,
+}
+
+/// An answer, and what stands beside every answer: known only when the target has been let go.
+#[derive(Debug)]
+pub(crate) struct Answered<T> {
+    /// What was asked for.
+    pub(crate) answer: T,
+    /// How the heap was read.
+    pub(crate) how: HowRead,
+    /// How much of it has a type.
+    pub(crate) coverage: Coverage,
+    /// What could not be read.
+    pub(crate) gaps: Vec<Gap>,
+}
+
+/// How and when a heap was read.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct HowRead {
+    /// RFC 3339.
+    pub(crate) taken_at: String,
+    /// `fork`, `stop`, `live`, `core`.
+    pub(crate) mode: String,
+    /// The stop that had been predicted, in milliseconds.
+    pub(crate) predicted_ms: Option<f64>,
+    /// How long the process stood still, in milliseconds; `None` for a file.
+    pub(crate) pause_ms: Option<f64>,
+}
+
+impl<'i, 'b> Inspection<'i, 'b> {
+    /// Of a heap and its memory, where that is at hand.
+    pub(super) fn new(
+        heap: &'i Heap,
+        target: &'i Target,
+        memory: Option<AtHand<'i, 'b>>,
+    ) -> Inspection<'i, 'b> {
+        Inspection { heap, target, memory }
+    }
+
+    /// The memory, for a question about contents; `what` says in the error what was asked for.
+    pub(crate) fn at_hand(&self, what: &str) -> Result<&AtHand<'i, 'b>> {
+        self.memory.as_ref().ok_or_else(|| {
+            anyhow!("a capture holds no {what}, only the shape of the heap: ask the process or a core")
+        })
+    }
+
+    /// The memory, if it is at hand: for what makes an answer richer, but is not asked for alone.
+    pub(crate) fn memory(&self) -> Option<&AtHand<'i, 'b>> {
+        self.memory.as_ref()
+    }
+}
+
+impl<T> Answered<T> {
+    /// An answer with what is known beside it; `gaps` are those outside the heap.
+    pub(super) fn new(answer: T, heap: &Heap, how: HowRead, mut gaps: Vec<Gap>) -> Answered<T> {
+        gaps.extend(heap.gaps.iter().cloned());
+        Answered { answer, how, coverage: type_table::coverage(heap), gaps }
+    }
+}
