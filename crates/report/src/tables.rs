@@ -1,17 +1,24 @@
 //! Answers that are tables: the same rows as text and as `{ "schema": "leakscope.NAME/1", "rows": [ … ], "gaps": [ … ] }`.
 
+mod beside;
 mod goroutines;
-mod heap;
+mod objects;
+mod summary;
+mod types;
+mod why;
 
 use leakscope_model::Gap;
 use serde::Serialize;
 
 use crate::columns::{Lean, columns};
-use crate::json::{GapJson, gap_rows, pretty};
 use crate::{Format, Look};
 
+pub use beside::{Beside, CoverageRow, SnapshotRow};
 pub use goroutines::{GoroutineGroupRow, GoroutineRow};
-pub use heap::{ObjectRow, SnapshotRow, Summary, TypeRow, WhyRow, summary, why};
+pub use objects::ObjectRow;
+pub use summary::{Summary, summary};
+pub use types::TypeRow;
+pub use why::{WhyRow, why};
 
 /// A row of a table: how its cells are headed, and how they read.
 pub trait Row: Serialize {
@@ -26,21 +33,19 @@ pub trait Row: Serialize {
 
 #[derive(Serialize)]
 struct TableJson<'r, R> {
-    schema: String,
     rows: &'r [R],
-    gaps: Vec<GapJson<'r>>,
 }
 
 /// A whole table in one of the formats.
-pub fn table<R: Row>(rows: &[R], gaps: &[Gap], format: Format, look: Look) -> String {
+pub fn table<R: Row>(rows: &[R], beside: &Beside, format: Format, look: Look) -> String {
     match format {
-        Format::Json => pretty(&TableJson { schema: schema(R::NAME), rows, gaps: gap_rows(gaps) }),
+        Format::Json => beside.json(R::NAME, &TableJson { rows }),
         Format::Text => {
             let cells: Vec<Vec<String>> = rows.iter().map(Row::cells).collect();
             let heads: Vec<(&str, Lean)> = R::HEADS.iter().map(|head| leaning(head)).collect();
-            columns(&heads, &cells) + &gap_text(gaps, look)
+            columns(&heads, &cells) + &beside.text(look)
         }
-        Format::Markdown => markdown_table(rows) + &gap_text(gaps, look),
+        Format::Markdown => markdown_table(rows) + &beside.text(look),
     }
 }
 

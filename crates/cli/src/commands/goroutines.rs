@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use leakscope_heap::Heap;
-use leakscope_model::{Frame, Gap, Goroutine};
-use leakscope_report::tables::{GoroutineGroupRow, GoroutineRow, table};
+use leakscope_model::{Frame, Goroutine};
+use leakscope_report::tables::{GoroutineGroupRow, GoroutineRow, Row, table};
 
 use crate::args::{GoroutinesArgs, Grouping};
-use crate::opening::{OneMoment, one_moment};
+use crate::opening::Answered;
 use crate::{NOTHING, output};
 
 /// Ids shown for a group; the count says how many there are.
@@ -16,17 +16,25 @@ const MOST_IDS: usize = 100;
 
 /// Lists goroutines, one a row or one group a row.
 pub(crate) fn run(args: &GoroutinesArgs) -> Result<u8> {
-    let OneMoment { moment, target: _, mut gaps } = one_moment(&args.target, &args.access)?;
-    let heap = moment.heap;
-    gaps.extend(heap.gaps.iter().cloned());
-    let chosen: Vec<&Goroutine> =
-        heap.goroutines.iter().filter(|goroutine| is_asked_for(goroutine, args)).collect();
-    let answer = match args.group {
-        None => one_by_one(&heap, &chosen, &gaps, args),
-        Some(grouping) => by_group(&heap, &chosen, grouping, &gaps, args),
+    let page = match args.group {
+        None => render(args, &ask(args, one_by_one)?),
+        Some(grouping) => render(args, &ask(args, |heap, chosen| by_group(heap, chosen, grouping))?),
     };
-    output::write(&args.output, &answer)?;
+    output::write(&args.output, &page)?;
     Ok(NOTHING)
+}
+
+/// Asks about the goroutines that the arguments mean.
+fn ask<T>(args: &GoroutinesArgs, question: impl FnOnce(&Heap, &[&Goroutine]) -> T) -> Result<Answered<T>> {
+    crate::opening::ask(&args.target, &args.access, |inspection| {
+        let all = inspection.heap.goroutines.iter();
+        let chosen: Vec<&Goroutine> = all.filter(|goroutine| is_asked_for(goroutine, args)).collect();
+        Ok(question(inspection.heap, &chosen))
+    })
+}
+
+fn render<R: Row>(args: &GoroutinesArgs, answered: &Answered<Vec<R>>) -> String {
+    table(&answered.answer, &answered.beside(), args.output.format(), output::look(&args.output))
 }
 
 fn is_asked_for(goroutine: &Goroutine, args: &GoroutinesArgs) -> bool {
@@ -34,12 +42,11 @@ fn is_asked_for(goroutine: &Goroutine, args: &GoroutinesArgs) -> bool {
         && args.wait.as_ref().is_none_or(|wait| goroutine.wait.as_deref() == Some(wait))
 }
 
-fn one_by_one(heap: &Heap, chosen: &[&Goroutine], gaps: &[Gap], args: &GoroutinesArgs) -> String {
-    let rows: Vec<GoroutineRow> = chosen
-        .iter()
-        .map(|goroutine| GoroutineRow::new(goroutine, retained_by_each(heap, goroutine, chosen.len()), None))
-        .collect();
-    table(&rows, gaps, args.output.format(), output::look(&args.output))
+fn one_by_one(heap: &Heap, chosen: &[&Goroutine]) -> Vec<GoroutineRow> {
+    let row = |goroutine: &&Goroutine| {
+        GoroutineRow::new(goroutine, retained_by_each(heap, goroutine, chosen.len()), None)
+    };
+    chosen.iter().map(row).collect()
 }
 
 /// What one goroutine keeps costs a walk over the heap each; for many, its stack alone is told.
@@ -52,7 +59,7 @@ fn retained_by_each(heap: &Heap, goroutine: &Goroutine, rows: usize) -> u64 {
 /// Wait, stack, `go` statement; the parts that are not asked for are left empty.
 type GroupKey<'g> = (&'g str, &'g [Frame], Option<&'g Frame>);
 
-fn by_group(heap: &Heap, chosen: &[&Goroutine], by: Grouping, gaps: &[Gap], args: &GoroutinesArgs) -> String {
+fn by_group(heap: &Heap, chosen: &[&Goroutine], by: Grouping) -> Vec<GoroutineGroupRow> {
     let mut groups: BTreeMap<GroupKey<'_>, Vec<&Goroutine>> = BTreeMap::new();
     for goroutine in chosen {
         let key: GroupKey<'_> = match by {
@@ -64,7 +71,7 @@ fn by_group(heap: &Heap, chosen: &[&Goroutine], by: Grouping, gaps: &[Gap], args
     let mut rows: Vec<GoroutineGroupRow> =
         groups.values().filter_map(|members| group_row(heap, members)).collect();
     rows.sort_by(|a, b| b.count.cmp(&a.count).then(a.function.cmp(&b.function)));
-    table(&rows, gaps, args.output.format(), output::look(&args.output))
+    rows
 }
 
 fn group_row(heap: &Heap, members: &[&Goroutine]) -> Option<GoroutineGroupRow> {

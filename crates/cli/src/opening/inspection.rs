@@ -4,9 +4,11 @@ use anyhow::{Result, anyhow};
 use leakscope_goruntime::Runtime;
 use leakscope_heap::{Coverage, Heap, ProgramTypes, type_table};
 use leakscope_model::{Gap, Target};
+use leakscope_report::tables::{Beside, CoverageRow, SnapshotRow};
 use leakscope_target::{Mapping, TargetMemory, ThreadRegisters};
 
 /// What a question is asked of.
+#[allow(dead_code, reason = "questions about contents come to use all of it")]
 pub(crate) struct Inspection<'i, 'b> {
     /// The heap, analysed.
     pub(crate) heap: &'i Heap,
@@ -18,6 +20,7 @@ pub(crate) struct Inspection<'i, 'b> {
 
 /// The memory of that moment, and all that is known of the program in it.
 #[derive(Clone, Copy)]
+#[allow(dead_code, reason = "questions about contents come to use all of it")]
 pub(crate) struct AtHand<'i, 'b> {
     /// The bytes.
     pub(crate) memory: &'i dyn TargetMemory,
@@ -59,6 +62,7 @@ pub(crate) struct HowRead {
     pub(crate) pause_ms: Option<f64>,
 }
 
+#[allow(dead_code, reason = "questions about contents come to use all of it")]
 impl<'i, 'b> Inspection<'i, 'b> {
     /// Of a heap and its memory, where that is at hand.
     pub(super) fn new(
@@ -87,5 +91,28 @@ impl<T> Answered<T> {
     pub(super) fn new(answer: T, heap: &Heap, how: HowRead, mut gaps: Vec<Gap>) -> Answered<T> {
         gaps.extend(heap.gaps.iter().cloned());
         Answered { answer, how, coverage: type_table::coverage(heap), gaps }
+    }
+
+    /// What stands beside the answer, for a renderer.
+    pub(crate) fn beside(&self) -> Beside {
+        let HowRead { taken_at, mode, predicted_ms, pause_ms } = self.how.clone();
+        let Coverage { live, typed, by_how: [header, itab, pointer, call, _] } = self.coverage;
+        Beside {
+            snapshot: SnapshotRow {
+                taken_at,
+                mode,
+                predicted_pause_ms: predicted_ms,
+                pause_ms: pause_ms.unwrap_or(0.0),
+            },
+            coverage: CoverageRow {
+                reachable_bytes: live.bytes,
+                typed_bytes: typed.bytes,
+                header_bytes: header.bytes,
+                itab_bytes: itab.bytes,
+                pointer_bytes: pointer.bytes,
+                call_bytes: call.bytes,
+            },
+            gaps: self.gaps.clone(),
+        }
     }
 }

@@ -60,11 +60,6 @@ pub(crate) fn find(word: &TargetWord, access: &Access) -> Result<Found> {
     }
 }
 
-/// One moment of whatever `word` names: a snapshot, the core, or the last moment of a capture.
-pub(crate) fn one_moment(word: &TargetWord, access: &Access) -> Result<OneMoment> {
-    asked(word, access, |_| Ok(())).map(|(one, ())| one)
-}
-
 /// Asks `question` of one moment of whatever `word` names, while its memory is at hand.
 pub(crate) fn ask<T>(
     word: &TargetWord,

@@ -1,0 +1,41 @@
+//! `leakscope heap`: the debugger's view. One file a question.
+
+mod dominators;
+mod find;
+mod list;
+mod object_rows;
+mod summary;
+mod types;
+mod why;
+
+use anyhow::Result;
+use leakscope_report::tables::{Row, table};
+
+use crate::args::{AboutHeap, HeapQuestion};
+use crate::opening::{Answered, Inspection};
+use crate::{NOTHING, output};
+
+/// Answers one question.
+pub(crate) fn run(question: &HeapQuestion) -> Result<u8> {
+    match question {
+        HeapQuestion::Summary(about) => summary::run(about),
+        HeapQuestion::Types(args) => types::run(args),
+        HeapQuestion::Find(args) => find::run(args),
+        HeapQuestion::List(args) => list::run(args),
+        HeapQuestion::Why(args) => why::run(args),
+        HeapQuestion::Dominators(args) => dominators::run(args),
+    }
+}
+
+/// Asks `question` of the heap that `about` names, while its memory is at hand.
+fn ask<T>(about: &AboutHeap, question: impl FnOnce(&Inspection<'_, '_>) -> Result<T>) -> Result<Answered<T>> {
+    crate::opening::ask(&about.target, &about.access, question)
+}
+
+/// Prints rows, with what stands beside them.
+fn show<R: Row>(about: &AboutHeap, answered: &Answered<Vec<R>>) -> Result<u8> {
+    let AboutHeap { output, .. } = about;
+    let page = table(&answered.answer, &answered.beside(), output.format(), output::look(output));
+    output::write(output, &page)?;
+    Ok(NOTHING)
+}
