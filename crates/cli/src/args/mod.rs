@@ -1,6 +1,7 @@
 //! Arguments as typed; each struct says what it means in one place.
 
 mod duration;
+mod goroutines;
 mod heap;
 mod spelling;
 mod target_word;
@@ -13,6 +14,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub(crate) use duration::duration;
+pub(crate) use goroutines::{GoroutinesArgs, Grouping};
 pub(crate) use heap::{AboutHeap, FindArgs, HeapArgs, HeapQuestion, ListArgs, Subject, TypesArgs, WhyArgs};
 pub(crate) use target_word::TargetWord;
 pub(crate) use window::{Access, EndpointArgs};
@@ -124,39 +126,6 @@ pub(crate) enum MemoryPart {
     Graph,
     /// Nothing.
     None,
-}
-
-/// List goroutines with their stacks, waits, creators, and what they retain
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  leakscope goroutines 4711 --group stack
-  leakscope goroutines 4711 --wait 'chan receive' --json
-  leakscope goroutines core.4711 --exe ./orders --state running")]
-pub(crate) struct GoroutinesArgs {
-    /// PID, name:PROCESS, core file, capture or demo:grpc
-    pub(crate) target: TargetWord,
-    /// Only those in this state: waiting, running, runnable, syscall
-    #[arg(long, value_name = "STATE")]
-    pub(crate) state: Option<String>,
-    /// Only those with this wait reason, in the runtime's words: 'chan receive', select, 'IO wait'
-    #[arg(long, value_name = "REASON")]
-    pub(crate) wait: Option<String>,
-    /// One row for all goroutines with the same stack, or the same `go` statement
-    #[arg(long, value_enum)]
-    pub(crate) group: Option<Grouping>,
-    #[command(flatten)]
-    pub(crate) access: Access,
-    #[command(flatten)]
-    pub(crate) output: OutputArgs,
-}
-
-/// What goroutines of one row have in common.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Grouping {
-    /// Their stack and wait.
-    Stack,
-    /// The `go` statement that started them.
-    Creator,
 }
 
 /// Explain a rule: what it looks for, why that is a leak, how to fix it

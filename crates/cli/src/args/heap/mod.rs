@@ -1,0 +1,57 @@
+//! Questions to the heap: what all of them say, and the list of them. One file a group of questions.
+
+mod keepers;
+mod objects;
+mod subject;
+mod types;
+
+use clap::{Args, Subcommand};
+
+use super::{Access, OutputArgs, TargetWord};
+
+pub(crate) use keepers::WhyArgs;
+pub(crate) use objects::{FindArgs, ListArgs};
+pub(crate) use subject::Subject;
+pub(crate) use types::TypesArgs;
+
+/// Ask the heap: types, objects, who retains them, what would be freed
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  leakscope heap summary 4711
+  leakscope heap types 4711 --limit 20
+  leakscope heap find 4711 -type '*user.OrderCache'
+  leakscope heap list 4711 -min 10000000
+  leakscope heap why 4711 0xc000123456
+  leakscope heap why core.4711 context.timerCtx --exe ./orders")]
+pub(crate) struct HeapArgs {
+    #[command(subcommand)]
+    pub(crate) question: HeapQuestion,
+}
+
+/// One question.
+#[derive(Debug, Subcommand)]
+pub(crate) enum HeapQuestion {
+    /// How many objects there are, how many are reachable, and how they were read
+    Summary(AboutHeap),
+    /// Every type with its objects, bytes, and what they retain; the most bytes first
+    Types(TypesArgs),
+    /// The objects of a type
+    Find(FindArgs),
+    /// The largest objects
+    List(ListArgs),
+    /// What keeps an object, or the objects of a type, alive
+    Why(WhyArgs),
+    /// The objects that retain most
+    Dominators(ListArgs),
+}
+
+/// What every question says.
+#[derive(Debug, Args)]
+pub(crate) struct AboutHeap {
+    /// PID, name:PROCESS, core file, capture or demo:grpc
+    pub(crate) target: TargetWord,
+    #[command(flatten)]
+    pub(crate) access: Access,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
