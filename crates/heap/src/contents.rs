@@ -8,6 +8,7 @@ use std::rc::Rc;
 use leakscope_model::{Addr, Gap};
 use leakscope_target::TargetMemory;
 
+use crate::arena_bitmaps::ArenaBitmaps;
 use crate::error::HeapError;
 use crate::gather::{Want, gather};
 use crate::graph::{Edges, ObjectId};
@@ -39,6 +40,8 @@ pub(crate) struct ScanInput<'a> {
     /// `(span base, abi.Type)` of large objects, in address order.
     pub(crate) large_types: &'a [(Addr, Addr)],
     pub(crate) bits: PointerBits,
+    /// Where the runtime keeps pointer maps beside the heap.
+    pub(crate) arenas: Option<ArenaBitmaps<'a>>,
     pub(crate) program: &'a Program,
 }
 
@@ -50,7 +53,8 @@ pub(crate) fn scan(
 ) -> Result<Contents, HeapError> {
     let pieces = pieces(input.objects.spans());
     let wants: Vec<Want> = pieces.iter().map(|piece| piece.want).collect();
-    let mut scanner = Scanner { input, masks, out: Contents::default(), large: None, lost: 0 };
+    let arenas = input.arenas.clone();
+    let mut scanner = Scanner { input, masks, arenas, out: Contents::default(), large: None, lost: 0 };
     scanner.out.edges.starts.reserve_exact(input.objects.len() as usize + 1);
     let mut torn = None;
     gather(memory, &wants, |index, bytes| {
@@ -116,6 +120,7 @@ struct Large {
 struct Scanner<'a, 'm, 't> {
     input: &'a ScanInput<'a>,
     masks: &'t mut TypeMasks<'m>,
+    arenas: Option<ArenaBitmaps<'a>>,
     out: Contents,
     large: Option<Large>,
     /// Pointers into free slots.
@@ -136,43 +141,68 @@ impl Scanner<'_, '_, '_> {
 
     /// The collector frees nothing that an allocated object points at, so such a pointer shows a torn picture.
     fn note_lost(&mut self) {
-        let guesses = self.input.bits == PointerBits::ArenaBitmap;
-        if self.lost > 0 && !guesses {
+        if self.lost > 0 {
             let reason =
                 format!("{} pointers lead into free memory: the program wrote while it was read", self.lost);
             self.out.gaps.push(Gap::new("heap", reason));
-        }
-        if guesses {
-            let reason = "this release keeps pointer maps in arenas, which are not read: every word counts as a pointer";
-            self.out.gaps.push(Gap::new("heap", reason));
-        }
-    }
-
-    /// Objects without a known map, each word of which may be a pointer.
-    fn guessed_span(&mut self, span: &SpanRow, words: Words<'_>) {
-        let slot_words = (span.slot_size / 8) as usize;
-        for (slot, id) in span.allocated_slots().zip(span.first.0..) {
-            self.starts_up_to(id + 1);
-            let first = slot as usize * slot_words;
-            let value = Words(words.0.get(first..first + slot_words).unwrap_or_default());
-            self.first_word(ObjectId(id), false, value.at(0));
-            self.tiled(value, 0, None);
         }
     }
 
     fn piece(&mut self, span: &SpanRow, offset: u64, bytes: &[u8]) -> Result<(), HeapError> {
         self.edge_count()?;
         let words = Words(bytes.as_chunks::<WORD>().0);
-        if is_large(span) {
+        if self.arenas.is_some() {
+            self.mapped_piece(span, offset, words);
+            Ok(())
+        } else if is_large(span) {
             self.large_piece(span, offset, words)
         } else if let Some(map) = self.input.bits.map_in_span(span.span_bytes(), span.slot_size) {
             self.small_span(span, (map / 8) as usize, words);
             Ok(())
-        } else if self.input.bits == PointerBits::ArenaBitmap {
-            self.guessed_span(span, words);
-            Ok(())
         } else {
             self.typed_span(span, words)
+        }
+    }
+
+    /// A span, or a part of one that is one object, whose pointer map lies beside the heap.
+    fn mapped_piece(&mut self, span: &SpanRow, offset: u64, words: Words<'_>) {
+        let at = Addr::new(span.base.get() + offset);
+        let map = self.arenas.as_mut().map_or(Ok(None), |arenas| arenas.map(at, words.0.len()));
+        let map = map.unwrap_or_else(|err| {
+            let reason = format!("the pointer map from {at} on: {err}; every word counts as a pointer there");
+            self.out.gaps.push(Gap::new("heap", reason));
+            None
+        });
+        let map = map.unwrap_or_else(|| vec![u64::MAX; words.0.len().div_ceil(64)]);
+        if is_large(span) {
+            self.starts_up_to(span.first.0 + 1);
+            let skipped = (offset / 8) as usize;
+            if offset == 0 {
+                self.first_word(span.first, map.first().is_some_and(|bits| bits & 1 == 1), words.at(0));
+            }
+            self.mapped_words(words, &map, 0..words.0.len(), skipped);
+            return;
+        }
+        let slot_words = (span.slot_size / 8) as usize;
+        for (slot, id) in span.allocated_slots().zip(span.first.0..) {
+            self.starts_up_to(id + 1);
+            let first = slot as usize * slot_words;
+            self.first_word(ObjectId(id), bits_from(&map, first) & 1 == 1, words.at(first));
+            self.mapped_words(words, &map, first..first + slot_words, 0);
+        }
+    }
+
+    /// Pointers of one object, which is `words[object]`, or the part of it from word `skipped`.
+    fn mapped_words(
+        &mut self,
+        words: Words<'_>,
+        map: &[u64],
+        object: std::ops::Range<usize>,
+        skipped: usize,
+    ) {
+        for start in object.clone().step_by(64) {
+            let valid = low_bits(object.end - start);
+            self.pointers(words, start, object.start, bits_from(map, start) & valid, skipped);
         }
     }
 
@@ -218,8 +248,7 @@ impl Scanner<'_, '_, '_> {
             let found =
                 types.binary_search_by_key(&span.base, |&(base, _)| base).ok().and_then(|at| types.get(at));
             let ty = found.map_or(Addr::default(), |&(_, ty)| ty);
-            let guessed = self.input.bits == PointerBits::ArenaBitmap;
-            let mask = if guessed { None } else { self.mask_of(span.first, ty, span.slot_size)? };
+            let mask = self.mask_of(span.first, ty, span.slot_size)?;
             self.large = Some(Large { base: span.base, mask });
         }
         let mask = self.large.take();
@@ -317,6 +346,19 @@ impl Scanner<'_, '_, '_> {
     }
 }
 
+/// The 64 bits of a map from bit `at` on; zeros behind its end.
+fn bits_from(map: &[u64], at: usize) -> u64 {
+    let word = |index: usize| map.get(index).copied().unwrap_or(0);
+    let shift = at % 64;
+    let high = if shift == 0 { 0 } else { word(at / 64 + 1) << (64 - shift) };
+    word(at / 64) >> shift | high
+}
+
+/// As many low bits as there are words, at most 64.
+fn low_bits(count: usize) -> u64 {
+    if count >= 64 { u64::MAX } else { (1 << count) - 1 }
+}
+
 /// Bytes as little-endian words.
 #[derive(Clone, Copy)]
 struct Words<'b>(&'b [[u8; WORD]]);
@@ -378,8 +420,13 @@ mod tests {
             Ranges::new([(0x60_0000, 0x70_0000)]),
             vec![],
         );
-        let input =
-            ScanInput { objects: &objects, large_types, bits: PointerBits::of(&layout), program: &program };
+        let input = ScanInput {
+            objects: &objects,
+            large_types,
+            bits: PointerBits::of(&layout),
+            arenas: None,
+            program: &program,
+        };
         let mut masks = TypeMasks::new(&image, &layout).unwrap();
         scan(&image, &input, &mut masks).unwrap()
     }

@@ -22,6 +22,7 @@
 //! ```
 
 pub mod analyse;
+mod arena_bitmaps;
 mod bits;
 mod contents;
 mod deferred;

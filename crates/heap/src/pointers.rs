@@ -6,13 +6,14 @@
 use leakscope_goruntime::Layout;
 use leakscope_model::Addr;
 
+use crate::arena_bitmaps::ArenaGeometry;
 use crate::objects::PAGE_BYTES;
 
 /// Where the pointer map of a heap object lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PointerBits {
     /// One bit a word in `heapArena.bitmap`, for every object.
-    ArenaBitmap,
+    ArenaBitmap(ArenaGeometry),
     /// Small objects: one bit a word at the end of their span. Others: the type's mask, by the malloc header
     /// or by `mspan.largeType`.
     SpanTail(Headers),
@@ -55,8 +56,8 @@ impl PointerBits {
             bytes: number(["gc.MallocHeaderSize", "mallocHeaderSize"], 8),
         };
         let marks = layout.slot("spanInlineMarkBits.marks").zip(layout.size("spanInlineMarkBits"));
-        match (layout.slot("heapArena.bitmap"), marks) {
-            (Some(_), _) => PointerBits::ArenaBitmap,
+        match (ArenaGeometry::of(layout), marks) {
+            (Some(arenas), _) => PointerBits::ArenaBitmap(arenas),
             (None, Some((slot, bytes))) => {
                 let marks = InlineMarks { bytes, marks: slot.offset, marks_bytes: slot.width };
                 PointerBits::SpanTailBelowMarks(headers, marks)
@@ -95,9 +96,17 @@ impl PointerBits {
         inside.then_some((Addr::new(at), len))
     }
 
+    /// How to find the maps that lie beside the heap, where they do.
+    pub(crate) fn arenas(self) -> Option<ArenaGeometry> {
+        match self {
+            PointerBits::ArenaBitmap(arenas) => Some(arenas),
+            PointerBits::SpanTail(_) | PointerBits::SpanTailBelowMarks(..) => None,
+        }
+    }
+
     fn headers(self) -> Option<Headers> {
         match self {
-            PointerBits::ArenaBitmap => None,
+            PointerBits::ArenaBitmap(_) => None,
             PointerBits::SpanTail(headers) | PointerBits::SpanTailBelowMarks(headers, _) => Some(headers),
         }
     }

@@ -6,6 +6,7 @@ use leakscope_model::{Addr, Gap};
 use leakscope_target::{Mapping, TargetMemory, ThreadRegisters};
 
 use crate::analyse::analyse;
+use crate::arena_bitmaps::ArenaBitmaps;
 use crate::contents::{ScanInput, scan as scan_contents};
 use crate::error::HeapError;
 use crate::fields::{SliceHead, read_slot, read_words};
@@ -92,10 +93,12 @@ fn scan_with_types(
     }));
     gaps.extend(runtime.gaps.iter().map(|gap| Gap::new("heap", gap.to_string())));
     let program = program(memory, runtime, &mut gaps);
+    let bits = PointerBits::of(&runtime.layout);
     let input = ScanInput {
         objects: &objects,
         large_types: &large_types,
-        bits: PointerBits::of(&runtime.layout),
+        bits,
+        arenas: bits.arenas().map(|arenas| ArenaBitmaps::new(memory, arenas, mheap)),
         program: &program,
     };
     let mut masks = TypeMasks::new(memory, &runtime.layout)?;

@@ -25,12 +25,14 @@ use oracle::Oracle;
 
 /// Builds whose heaps differ: in headers, masks by programs and on demand, and mark bits in spans, which an
 /// experiment turns on or off.
-const BUILDS: [&str; 9] = [
+const BUILDS: [&str; 11] = [
+    "oracle-go1.21.13",
     "oracle-go1.22.10",
     "oracle-go1.23.9",
     "oracle-go1.24.3",
     "oracle-go1.25.5",
     "oracle-greenteagc-go1.25.5",
+    "oracle-noswissmap-go1.25.5",
     "oracle-go1.26.6",
     "oracle-nogreenteagc-go1.26.6",
     "oracle-pie-go1.26.6",
