@@ -11,7 +11,8 @@ use leakscope_model::{Addr, Bias};
 use leakscope_target::{LiveProcess, MappedFile, ReadError, TargetMemory};
 
 /// Every build of it that the fixtures hold; the last was linked by a C linker.
-pub(crate) const BUILDS: [&str; 6] = [
+pub(crate) const BUILDS: [&str; 7] = [
+    "zoo-go1.21.13",
     "zoo-go1.22.10",
     "zoo-go1.24.3",
     "zoo-go1.26.6",
