@@ -11,12 +11,14 @@ use leakscope_model::{Addr, Gap};
 use leakscope_target::TargetMemory;
 
 use crate::arena_bitmaps::ArenaBitmaps;
+use crate::edges::EdgesBuilder;
 use crate::error::HeapError;
 use crate::gather::{Want, gather};
 use crate::graph::{Edges, ObjectId};
 use crate::objects::{Objects, SpanRow};
 use crate::pointers::PointerBits;
 use crate::program::Program;
+use crate::reach::LIMIT;
 use crate::type_masks::{TypeMask, TypeMasks};
 
 /// The most of a span that is read at once, in bytes; a larger one comes in pieces.
@@ -55,9 +57,9 @@ pub(crate) fn scan(
 ) -> Result<Contents, HeapError> {
     let pieces = pieces(input.objects.spans());
     let wants: Vec<Want> = pieces.iter().map(|piece| piece.want).collect();
-    let arenas = input.arenas.clone();
-    let mut scanner = Scanner { input, masks, arenas, out: Contents::default(), large: None, lost: 0 };
-    scanner.out.edges.starts.reserve_exact(input.objects.len() as usize + 1);
+    let edges = EdgesBuilder::for_objects(input.objects.len());
+    let (arenas, out) = (input.arenas.clone(), Contents::default());
+    let mut scanner = Scanner { input, masks, arenas, out, edges, source: ObjectId(0), large: None, lost: 0 };
     let mut torn = None;
     gather(memory, &wants, |index, bytes| {
         let Some(piece) = pieces.get(index) else { return };
@@ -75,11 +77,9 @@ pub(crate) fn scan(
     if let Some(err) = torn {
         return Err(err);
     }
-    scanner.starts_up_to(input.objects.len());
-    let end = scanner.edge_count()?;
-    scanner.out.edges.starts.push(end);
+    scanner.check_count()?;
     scanner.note_lost();
-    Ok(scanner.out)
+    Ok(Contents { edges: scanner.edges.finish(), ..scanner.out })
 }
 
 /// A part of one span.
@@ -124,21 +124,19 @@ struct Scanner<'a, 'm, 't> {
     masks: &'t mut TypeMasks<'m>,
     arenas: Option<ArenaBitmaps<'a>>,
     out: Contents,
+    edges: EdgesBuilder,
+    /// The object whose pointers are being taken.
+    source: ObjectId,
     large: Option<Large>,
     /// Pointers into free slots.
     lost: u32,
 }
 
 impl Scanner<'_, '_, '_> {
-    fn edge_count(&self) -> Result<u32, HeapError> {
-        u32::try_from(self.out.edges.targets.len())
-            .map_err(|_| HeapError::TooMany { what: "pointers", limit: u64::from(u32::MAX) })
-    }
-
-    /// Objects before `id` that were not begun have no more edges than those before them.
-    fn starts_up_to(&mut self, id: u32) {
-        let here = self.out.edges.targets.len() as u32;
-        self.out.edges.starts.resize(id as usize, here);
+    fn check_count(&self) -> Result<(), HeapError> {
+        let limit = u64::from(LIMIT);
+        let fits = (self.edges.len() as u64) < limit;
+        fits.then_some(()).ok_or(HeapError::TooMany { what: "pointers", limit })
     }
 
     /// The collector frees nothing that an allocated object points at, so such a pointer shows a torn picture.
@@ -151,7 +149,7 @@ impl Scanner<'_, '_, '_> {
     }
 
     fn piece(&mut self, span: &SpanRow, offset: u64, bytes: &[u8]) -> Result<(), HeapError> {
-        self.edge_count()?;
+        self.check_count()?;
         let words = Words(bytes.as_chunks::<WORD>().0);
         if self.arenas.is_some() {
             self.mapped_piece(span, offset, words);
@@ -171,7 +169,7 @@ impl Scanner<'_, '_, '_> {
         let slot_words = (span.slot_size / 8) as usize;
         let valid = if slot_words >= 64 { u64::MAX } else { (1 << slot_words) - 1 };
         for (slot, id) in span.allocated_slots().zip(span.first.0..) {
-            self.starts_up_to(id + 1);
+            self.source = ObjectId(id);
             let first = slot as usize * slot_words;
             let shift = first % 64;
             let low = words.at(map + first / 64) >> shift;
@@ -187,7 +185,7 @@ impl Scanner<'_, '_, '_> {
     fn typed_span(&mut self, span: &SpanRow, words: Words<'_>) -> Result<(), HeapError> {
         let slot_words = (span.slot_size / 8) as usize;
         for (slot, id) in span.allocated_slots().zip(span.first.0..) {
-            self.starts_up_to(id + 1);
+            self.source = ObjectId(id);
             let first = slot as usize * slot_words;
             let ty = Addr::new(words.at(first));
             let value = Words(words.0.get(first + 1..first + slot_words).unwrap_or_default());
@@ -203,7 +201,6 @@ impl Scanner<'_, '_, '_> {
     /// A part of a span that is one object; its type stands in the span.
     fn large_piece(&mut self, span: &SpanRow, offset: u64, words: Words<'_>) -> Result<(), HeapError> {
         if self.large.as_ref().is_none_or(|large| large.base != span.base) {
-            self.starts_up_to(span.first.0 + 1);
             let types = self.input.large_types;
             let found =
                 types.binary_search_by_key(&span.base, |&(base, _)| base).ok().and_then(|at| types.get(at));
@@ -211,6 +208,7 @@ impl Scanner<'_, '_, '_> {
             let mask = self.mask_of(span.first, ty, span.slot_size)?;
             self.large = Some(Large { base: span.base, mask });
         }
+        self.source = span.first;
         let mask = self.large.take();
         self.tiled(words, (offset / 8) as usize, mask.as_ref().and_then(|large| large.mask.as_deref()));
         self.large = mask;
@@ -290,11 +288,10 @@ impl Scanner<'_, '_, '_> {
                 self.lost += u32::from(word != 0 && self.input.objects.is_free_slot(Addr::new(word)));
                 continue;
             };
-            let edge = self.out.edges.targets.len() as u32;
-            self.out.edges.targets.push(target);
-            self.out.edges.words.push((at - object + skipped) as u32);
+            let edge = self.edges.len() as u32;
+            self.edges.push(self.source, target, (at - object + skipped) as u32);
             if offset != 0 {
-                self.out.edges.interior.push((edge, offset));
+                self.edges.points_inside(edge, offset);
             }
             if at > object {
                 let before = words.at(at - 1);
@@ -358,6 +355,12 @@ mod tests {
         bytes[at as usize..at as usize + 8].copy_from_slice(&word.to_le_bytes());
     }
 
+    /// Source, target and word of every edge.
+    fn pointers(contents: &Contents) -> Vec<(u32, u32, u32)> {
+        let edges = (0..contents.edges.len()).filter_map(|index| contents.edges.get(index));
+        edges.map(|edge| (contents.edges.source(edge.index).unwrap().0, edge.target.0, edge.word)).collect()
+    }
+
     fn read(bytes: Vec<u8>, spans: Vec<SpanRow>, large_types: &[(Addr, Addr)]) -> Contents {
         let image = Image::new(Addr::new(BASE), bytes);
         let (objects, _) = Objects::new(spans).unwrap();
@@ -389,9 +392,8 @@ mod tests {
         put(&mut bytes, 64, BASE + 24);
         put(&mut bytes, 8192 - 128, 1 << 5);
         let contents = read(bytes, vec![span(0, 24, 0, 60, 0b110)], &[]);
-        assert_eq!(contents.edges.starts, [0, 1, 1]);
-        assert_eq!((contents.edges.targets, contents.edges.words), (vec![ObjectId(1)], vec![2]));
-        assert_eq!(contents.edges.interior, [(0, 8)]);
+        assert_eq!(pointers(&contents), [(0, 1, 2)]);
+        assert_eq!(contents.edges.interior(), [(0, 8)]);
         assert_eq!(contents.type_words, [(0, Addr::new(0x60_0040))]);
         assert_eq!(contents.code_words, [(ObjectId(0), Addr::new(0x40_1000))]);
         assert_eq!(contents.gaps, []);
@@ -413,9 +415,7 @@ mod tests {
         let spans = vec![span(0, 1024, 8, 8, 1), span(1, 8192, 0, 1, 1)];
         let large = [(Addr::new(BASE + 8192), Addr::new(ty))];
         let contents = read(bytes, spans, &large);
-        assert_eq!(contents.edges.starts, [0, 2, 2]);
-        assert_eq!(contents.edges.targets, [ObjectId(1), ObjectId(0)]);
-        assert_eq!(contents.edges.words, [1, 3]);
+        assert_eq!(pointers(&contents), [(0, 1, 1), (0, 0, 3)]);
         assert_eq!(contents.headers, [(ObjectId(0), Addr::new(ty)), (ObjectId(1), Addr::new(ty))]);
         assert_eq!(contents.gaps, []);
     }
@@ -448,11 +448,11 @@ mod tests {
                 let low = if slots == 64 { u64::MAX } else { (1 << slots) - 1 };
                 span(page, words * 8, if header { 8 } else { 0 }, slots, allocated & low)
             });
-            let contents = read(bytes, spans.collect(), &[]);
-            let edges = contents.edges;
-            prop_assert_eq!(edges.targets.len(), edges.words.len());
-            prop_assert_eq!(*edges.starts.last().unwrap() as usize, edges.targets.len());
-            prop_assert!(edges.starts.is_sorted());
+            let spans: Vec<SpanRow> = spans.collect();
+            let (objects, _) = Objects::new(spans.clone()).unwrap();
+            let found = pointers(&read(bytes, spans, &[]));
+            prop_assert!(found.is_sorted_by_key(|&(source, _, word)| (source, word)));
+            prop_assert!(found.iter().all(|&(source, target, _)| source.max(target) < objects.len()));
         }
     }
 }

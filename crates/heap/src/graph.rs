@@ -5,24 +5,12 @@ use std::sync::Arc;
 use leakscope_goruntime::{Role, TypeId};
 use leakscope_model::{Addr, Frame, Gap, Goroutine, Via};
 
+pub use crate::edges::{Edge, Edges};
 pub use crate::objects::{Objects, SpanRow};
 
 /// The n-th allocated object of a heap, in address order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectId(pub u32);
-
-/// Outgoing pointers of every object, in two flat arrays.
-#[derive(Debug, Clone, Default)]
-pub struct Edges {
-    /// `starts[i]..starts[i + 1]` are the edges of object `i`; one longer than the heap.
-    pub starts: Vec<u32>,
-    /// The object pointed at.
-    pub targets: Vec<ObjectId>,
-    /// Which word of the source holds the pointer (offset / 8).
-    pub words: Vec<u32>,
-    /// `(edge index, offset in the target)` for pointers that do not point at an object's start; by edge index.
-    pub interior: Vec<(u32, u64)>,
-}
 
 /// Where a root pointer stands.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,20 +2,19 @@
 
 use leakscope_model::{Addr, Frame, Goroutine};
 
+use crate::edges::EdgesBuilder;
 use crate::graph::{Edges, ObjectId, Root, RootOrigin};
 
 /// Edges of a heap of `objects` objects; the n-th edge of an object stands in its n-th word.
 pub(crate) fn edges(objects: u32, pairs: &[(u32, u32)]) -> Edges {
-    let mut edges = Edges { starts: vec![0], ..Edges::default() };
+    let mut edges = EdgesBuilder::for_objects(objects);
     for from in 0..objects {
         let to = pairs.iter().filter(|pair| pair.0 == from).map(|pair| ObjectId(pair.1));
         for (word, target) in (0..).zip(to) {
-            edges.targets.push(target);
-            edges.words.push(word);
+            edges.push(ObjectId(from), target, word);
         }
-        edges.starts.push(u32::try_from(edges.targets.len()).unwrap());
     }
-    edges
+    edges.finish()
 }
 
 /// One root without a name for each target.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use leakscope_goruntime::Role;
 use leakscope_model::{Addr, Goroutine, Via};
 
+use crate::edges::EdgesBuilder;
 use crate::graph::{Edges, Heap, How, ObjectId, Objects, Root, RootOrigin, Shape, ShapeId, SpanRow};
 
 /// A heap under construction. Objects have ids in the order of their making and take 64 bytes each; words are
@@ -113,7 +114,7 @@ impl NamedHeap {
     }
 
     fn edges(&self) -> Edges {
-        let mut edges = Edges { starts: vec![0], ..Edges::default() };
+        let mut edges = EdgesBuilder::default();
         for (id, ty) in (0u32..).zip(&self.types) {
             let mut own: Vec<(u32, u32)> = self
                 .pointers
@@ -123,12 +124,10 @@ impl NamedHeap {
                 .collect();
             own.sort_unstable();
             for (word, target) in own {
-                edges.words.push(word);
-                edges.targets.push(ObjectId(target));
+                edges.push(ObjectId(id), ObjectId(target), word);
             }
-            edges.starts.push(u32::try_from(edges.targets.len()).unwrap());
         }
-        edges
+        edges.finish()
     }
 
     fn word(&self, ty: &str, field: &str) -> u32 {

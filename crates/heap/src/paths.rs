@@ -71,7 +71,7 @@ impl Heap {
 
     /// What the word of an edge is called, and how its target hangs on its source.
     pub fn label(&self, source: ObjectId, edge: u32) -> (Arc<str>, Via) {
-        let index = self.edges.words.get(edge as usize).copied().unwrap_or(0);
+        let index = self.edges.get(edge).map_or(0, |edge| edge.word);
         match self.shape(source).and_then(|shape| shape.word(index)) {
             Some((name, via)) => (name.clone(), via),
             None => (format!("+{:#x}", u64::from(index) * 8).into(), Via::Field),

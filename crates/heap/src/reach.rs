@@ -4,8 +4,6 @@
 //! goroutines that are alone with their stack before those of which there are many. So an object that a variable
 //! holds is told by that variable, and not by one of 6,000 goroutines that use it; inside a phase the path is a
 //! shortest one.
-#![allow(clippy::indexing_slicing, reason = "dense ids of our own making index arrays of the same length")]
-
 use std::ops::Range;
 
 use crate::graph::{Edges, ObjectId, ReachedBy, Root};
@@ -17,7 +15,7 @@ pub enum Reach {
     Not,
     /// By a root: index into `Heap::roots`.
     Root(u32),
-    /// By an edge: index into `Edges::targets`.
+    /// By an edge: the number of an edge.
     Edge(u32),
 }
 
@@ -77,12 +75,11 @@ pub fn reach(objects: usize, edges: &Edges, roots: &[Root], phases: &[Range<usiz
         }
         while let Some(object) = search.found.get(head).copied() {
             head += 1;
-            let range = edges.range(object);
-            if !range.is_empty() {
+            if edges.any(object) {
                 order.push(object);
             }
-            for edge in range {
-                search.take(edges.targets[edge as usize], ReachedBy(edge));
+            for edge in edges.of(object) {
+                search.take(edge.target, ReachedBy(edge.index));
             }
         }
         // What was asked is not asked again: the memory of large heaps counts.
@@ -105,35 +102,6 @@ impl Search {
         {
             *slot = by;
             self.found.push(target);
-        }
-    }
-}
-
-impl Edges {
-    /// The indices of the edges that leave `object`; empty for an object of another heap.
-    pub fn range(&self, object: ObjectId) -> Range<u32> {
-        let at = object.0 as usize;
-        match (self.starts.get(at), self.starts.get(at + 1)) {
-            (Some(&start), Some(&end)) => start..end,
-            _ => 0..0,
-        }
-    }
-
-    /// The object that an edge leaves; `None` for an edge of another heap.
-    pub fn source(&self, edge: u32) -> Option<ObjectId> {
-        if (edge as usize) < self.targets.len() {
-            let after = self.starts.partition_point(|&start| start <= edge);
-            u32::try_from(after).ok()?.checked_sub(1).map(ObjectId)
-        } else {
-            None
-        }
-    }
-
-    /// The offset in its target at which an edge points; 0 for its start.
-    pub fn offset_in_target(&self, edge: u32) -> u64 {
-        match self.interior.binary_search_by_key(&edge, |&(at, _)| at) {
-            Ok(found) => self.interior[found].1,
-            Err(_) => 0,
         }
     }
 }

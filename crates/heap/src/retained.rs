@@ -130,8 +130,7 @@ fn around(set: &[ObjectId], objects: usize, edges: &Edges, roots: impl Iterator<
             open.push(root);
         }
         while let Some(object) = open.pop() {
-            for edge in edges.range(object) {
-                let target = edges.targets[edge as usize];
+            for target in edges.targets(object) {
                 if seen.add(target.0) {
                     open.push(target);
                 }

@@ -167,10 +167,7 @@ impl<'a> Roots<'a> {
     }
 
     fn add_reachable_from(&mut self, edges: &Edges, object: ObjectId, slot: Addr) {
-        let index = object.0 as usize;
-        let Some(range) = edges.starts.get(index).zip(edges.starts.get(index + 1)) else { return };
-        let targets = edges.targets.get(*range.0 as usize..*range.1 as usize).unwrap_or_default();
-        for &target in targets {
+        for target in edges.targets(object) {
             let name = self.names.index(&Arc::from("finalizer"));
             let origin = RootOrigin::Special { name };
             self.roots.push(Root {

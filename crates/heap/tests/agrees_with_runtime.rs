@@ -112,7 +112,7 @@ fn same_objects(case: &Case) {
 
 fn same_pointers(case: &Case) {
     let (scan, dump) = (&case.scan, &case.dump);
-    let interior: BTreeMap<u32, u64> = scan.edges.interior.iter().copied().collect();
+    let interior: BTreeMap<u32, u64> = scan.edges.interior().iter().copied().collect();
     let mut pointers = 0;
     for (object, record) in scan.objects.iter().zip(&dump.objects) {
         let header = object.addr.get() - record.addr;
@@ -125,24 +125,21 @@ fn same_pointers(case: &Case) {
             })
             .map(|(&offset, target)| (u64::from(offset) - header, target))
             .collect();
-        let found: Vec<(u64, u64)> = edges_of(scan, object.id)
+        let found: Vec<(u64, u64)> = scan
+            .edges
+            .of(object.id)
             .map(|edge| {
-                let target = scan.objects.addr(scan.edges.targets[edge]).get();
-                let inside = interior.get(&(edge as u32)).copied().unwrap_or(0);
-                (u64::from(scan.edges.words[edge]) * 8, target + inside)
+                let target = scan.objects.addr(edge.target).get();
+                let inside = interior.get(&edge.index).copied().unwrap_or(0);
+                (u64::from(edge.word) * 8, target + inside)
             })
             .filter(|(offset, _)| !case.changed.contains(&(object.addr.get() + offset)))
             .collect();
         assert_eq!(found, expected, "{}: pointers of {:#x}", case.name, record.addr);
         pointers += expected.len();
     }
-    assert_eq!(interior.len(), scan.edges.interior.len(), "{}: one offset an edge", case.name);
+    assert_eq!(interior.len(), scan.edges.interior().len(), "{}: one offset an edge", case.name);
     assert!(pointers > 50_000, "{}: only {pointers} pointers", case.name);
-}
-
-fn edges_of(scan: &Scan, object: ObjectId) -> std::ops::Range<usize> {
-    let starts = &scan.edges.starts;
-    starts[object.0 as usize] as usize..starts[object.0 as usize + 1] as usize
 }
 
 #[test]
@@ -241,7 +238,7 @@ fn what_the_collector_kept_is_reached_from_our_roots() {
         let mut pending: Vec<ObjectId> = case.scan.roots.iter().map(|root| root.target).collect();
         while let Some(object) = pending.pop() {
             if !std::mem::replace(&mut reached[object.0 as usize], true) {
-                pending.extend(edges_of(&case.scan, object).map(|edge| case.scan.edges.targets[edge]));
+                pending.extend(case.scan.edges.targets(object));
             }
         }
         let missed: Vec<_> =

@@ -149,8 +149,8 @@ impl Search<'_> {
             return own;
         }
         let targets =
-            targets(self.heap, object).iter().filter(|target| self.size_of[target.0 as usize] >= self.many);
-        targets.take(MOST_WAYS).find_map(|target| self.holder(*target, steps - 1))
+            self.heap.edges.targets(object).filter(|target| self.size_of[target.0 as usize] >= self.many);
+        targets.take(MOST_WAYS).find_map(|target| self.holder(target, steps - 1))
     }
 }
 
@@ -166,21 +166,13 @@ fn holders(heap: &Heap, crowds: &[GoroutineGroup], size_of: &[u32]) -> Vec<Optio
             for object in ring.into_iter().filter(|object| size_of[object.0 as usize] >= many) {
                 if crowd_of[object.0 as usize].is_none() {
                     crowd_of[object.0 as usize] = Some(index as u32);
-                    next.extend(targets(heap, object).iter().take(MOST_WAYS * 4));
+                    next.extend(heap.edges.targets(object).take(MOST_WAYS * 4));
                 }
             }
             ring = next;
         }
     }
     crowd_of
-}
-
-fn targets(heap: &Heap, object: ObjectId) -> &[ObjectId] {
-    let at = object.0 as usize;
-    match (heap.edges.starts.get(at), heap.edges.starts.get(at + 1)) {
-        (Some(&from), Some(&to)) => heap.edges.targets.get(from as usize..to as usize).unwrap_or_default(),
-        _ => &[],
-    }
 }
 
 impl Observed<'_> {

@@ -18,7 +18,7 @@ impl Scanner<'_, '_, '_> {
         });
         let map = map.unwrap_or_else(|| vec![u64::MAX; words.0.len().div_ceil(64)]);
         if is_large(span) {
-            self.starts_up_to(span.first.0 + 1);
+            self.source = span.first;
             let skipped = (offset / 8) as usize;
             if offset == 0 {
                 self.first_word(span.first, map.first().is_some_and(|bits| bits & 1 == 1), words.at(0));
@@ -28,7 +28,7 @@ impl Scanner<'_, '_, '_> {
         }
         let slot_words = (span.slot_size / 8) as usize;
         for (slot, id) in span.allocated_slots().zip(span.first.0..) {
-            self.starts_up_to(id + 1);
+            self.source = ObjectId(id);
             let first = slot as usize * slot_words;
             self.first_word(ObjectId(id), bits_from(&map, first) & 1 == 1, words.at(first));
             self.mapped_words(words, &map, first..first + slot_words, 0);

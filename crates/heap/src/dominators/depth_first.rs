@@ -39,8 +39,8 @@ pub(super) fn number(objects: usize, edges: &Edges, roots: impl Iterator<Item = 
         while let Some((from, object)) = open.pop() {
             let Some(number) = walk.enter(from, object) else { continue };
             let before = open.len();
-            for edge in edges.range(object) {
-                walk.look(number, edges.targets[edge as usize], edges, &mut open);
+            for target in edges.targets(object) {
+                walk.look(number, target, edges, &mut open);
             }
             open[before..].reverse();
         }
@@ -53,7 +53,7 @@ impl DepthFirst {
     fn look(&mut self, from: u32, target: ObjectId, edges: &Edges, open: &mut Vec<(u32, ObjectId)>) {
         let Some(state) = self.state.get_mut(target.0 as usize) else { return };
         match *state {
-            UNSEEN if edges.range(target).is_empty() => *state = LEAF | from,
+            UNSEEN if !edges.any(target) => *state = LEAF | from,
             UNSEEN => open.push((from, target)),
             leaf if leaf & LEAF != 0 => {
                 if leaf & !LEAF != from {

@@ -80,6 +80,7 @@ pub fn dominators(objects: usize, edges: &Edges, roots: impl Iterator<Item = Obj
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::edges::EdgesBuilder;
     use crate::graph_of_numbers::edges;
     use petgraph::graph::{DiGraph, NodeIndex};
     use proptest::prelude::*;
@@ -121,7 +122,7 @@ mod tests {
         // Nodes 1..=n in a list, values n+1..=2n held by their node and by the index, node 2n+1; each value
         // holds a leaf, so that values take part in the search.
         let n = 300_000u32;
-        let mut edges = Edges { starts: vec![0], ..Edges::default() };
+        let mut edges = EdgesBuilder::default();
         for object in 0..=3 * n + 1 {
             let targets: Vec<u32> = match object {
                 0 => vec![1, 2 * n + 1],
@@ -130,9 +131,9 @@ mod tests {
                 index if index == 2 * n + 1 => (n + 1..=2 * n).collect(),
                 _ => vec![],
             };
-            edges.targets.extend(targets.into_iter().map(ObjectId));
-            edges.starts.push(u32::try_from(edges.targets.len()).unwrap());
+            targets.into_iter().for_each(|target| edges.push(ObjectId(object), ObjectId(target), 0));
         }
+        let edges = edges.finish();
         let tree = dominators(3 * n as usize + 2, &edges, [ObjectId(0)].into_iter());
         assert_eq!(tree.of[n as usize].unpack(), DominatedBy::Object(ObjectId(n - 1)));
         assert!(tree.of[n as usize + 1..=2 * n as usize].iter().all(|&dominator| dominator == Dominator(0)));

@@ -20,7 +20,7 @@ use std::io;
 use leakscope_model::Gap;
 
 use crate::error::HeapError;
-use crate::graph::{Edges, Heap};
+use crate::graph::Heap;
 
 use bytes::{Damage, Reader, Strings, Writer};
 use sections::{Sections, Tag, write_header, write_section};
@@ -35,7 +35,7 @@ pub fn write(heap: &Heap, out: &mut dyn io::Write) -> io::Result<()> {
     };
     write_header(out)?;
     column(Tag::Objects, out, &mut |to| objects::write(&heap.objects, to))?;
-    column(Tag::Edges, out, &mut |to| edges::write(&heap.edges, to))?;
+    column(Tag::Edges, out, &mut |to| edges::write(heap.objects.len(), &heap.edges, to))?;
     column(Tag::Shapes, out, &mut |to| shapes::write(&heap.shapes, &mut strings, to))?;
     column(Tag::ShapeOf, out, &mut |to| shapes::write_shape_of(heap, to))?;
     column(Tag::Names, out, &mut |to| strings.write_all_of(&heap.names, to))?;
@@ -112,9 +112,6 @@ fn fill_up(heap: &mut Heap) {
     }
     heap.shape_of.resize(count, crate::graph::ShapeId(0));
     heap.how_of.resize(count, crate::graph::How::None);
-    if heap.edges.starts.len() != count + 1 {
-        heap.edges = Edges { starts: vec![0; count + 1], ..Edges::default() };
-    }
 }
 
 /// The offset in the file and what is wrong there.

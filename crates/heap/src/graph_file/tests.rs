@@ -1,7 +1,8 @@
 //! There and back, and what damage costs.
 
 use super::*;
-use crate::graph::{MemStats, ObjectId, Root, RootOrigin};
+use crate::edges::EdgesBuilder;
+use crate::graph::{Edges, MemStats, ObjectId, Root, RootOrigin};
 use crate::graph_of_numbers::goroutine;
 use crate::heap_of_names::NamedHeap;
 use crate::retained::Tally;
@@ -28,8 +29,19 @@ fn sample() -> Heap {
     heap.memstats = MemStats { memory_limit: u64::MAX, gc_phase: 2, ..MemStats::default() };
     heap.gaps = vec![Gap::new("heap", "a page was missing")];
     heap.goroutines[1].wait_seconds = Some(12.5);
-    heap.edges.interior = vec![(1, 24), (40, 8)];
+    heap.edges = pointing_inside(&heap.edges);
     heap
+}
+
+/// The same edges, two of which do not point at an object's start.
+fn pointing_inside(edges: &Edges) -> Edges {
+    let mut builder = EdgesBuilder::default();
+    for edge in (0..edges.len()).filter_map(|index| edges.get(index)) {
+        builder.push(edges.source(edge.index).unwrap(), edge.target, edge.word);
+    }
+    builder.points_inside(1, 24);
+    builder.points_inside(40, 8);
+    builder.finish()
 }
 
 fn written(heap: &Heap) -> Vec<u8> {
@@ -40,10 +52,7 @@ fn written(heap: &Heap) -> Vec<u8> {
 
 fn assert_same(read: &Heap, heap: &Heap) {
     assert_eq!(read.objects.spans(), heap.objects.spans());
-    assert_eq!(
-        (&read.edges.starts, &read.edges.targets, &read.edges.words, &read.edges.interior),
-        (&heap.edges.starts, &heap.edges.targets, &heap.edges.words, &heap.edges.interior)
-    );
+    assert_eq!(read.edges, heap.edges);
     assert_eq!((&read.shape_of, &read.how_of), (&heap.shape_of, &heap.how_of));
     assert_eq!((&read.shapes, &read.names, &read.roots), (&heap.shapes, &heap.names, &heap.roots));
     assert_eq!(

@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 use leakscope_model::{PathStep, Via};
 
 use super::names::{NameId, Names};
-use crate::graph::{Heap, ObjectId, ShapeId};
+use crate::graph::{Edge, Heap, ObjectId, ShapeId};
 use crate::reach::Reach;
 
 /// The deepest path that is told apart; what lies below is folded onto it.
@@ -210,13 +210,11 @@ impl Signer<'_> {
     fn sign_children(&mut self, object: ObjectId) {
         let from = self.signed[object.0 as usize];
         let shape = self.heap.shape_of.get(object.0 as usize).copied().unwrap_or(ShapeId(0));
-        for edge in self.heap.edges.range(object) {
-            let target = self.heap.edges.targets[edge as usize];
+        for Edge { index: edge, target, word } in self.heap.edges.of(object) {
             let at = target.0 as usize;
             if self.heap.reached_by.get(at).map(|by| by.unpack()) != Some(Reach::Edge(edge)) {
                 continue;
             }
-            let word = self.heap.edges.words.get(edge as usize).copied().unwrap_or(0);
             let word = self.heap.shapes.get(shape.0 as usize).map_or(word, |shape| shape.within(word));
             let target_shape = self.heap.shape_of.get(at).copied().unwrap_or(ShapeId(0));
             let key = (from, shape, word, target_shape);

@@ -19,7 +19,7 @@ use leakscope_goruntime::Pointee;
 use leakscope_model::Addr;
 use leakscope_target::TargetMemory;
 
-use crate::graph::{How, ObjectId, Scan, Shape, ShapeId};
+use crate::graph::{Edge, How, ObjectId, Scan, Shape, ShapeId};
 
 use crate::bits::Bits;
 use evidence::{Claim, Trust, claim};
@@ -99,8 +99,8 @@ impl<'s> Typing<'s> {
             states.resize(end as usize, State { shape, class, trust: Trust::None, how: How::None });
         }
         let asked = Bits::new(states.len());
-        let mut interior = Bits::new(scan.edges.targets.len());
-        for &(edge, _) in &scan.edges.interior {
+        let mut interior = Bits::new(scan.edges.len() as usize);
+        for &(edge, _) in scan.edges.interior() {
             interior.add(edge);
         }
         let dynamic = DynamicTypes::new(memory);
@@ -147,7 +147,8 @@ impl<'s> Typing<'s> {
         if trust == Trust::None {
             return;
         }
-        for edge in self.scan.edges.range(object) {
+        let scan = self.scan;
+        for edge in scan.edges.of(object) {
             self.follow(shape, edge);
         }
     }
@@ -158,8 +159,7 @@ impl<'s> Typing<'s> {
         }
     }
 
-    fn follow(&mut self, shape: ShapeId, edge: u32) {
-        let (target, index) = (self.scan.edges.targets[edge as usize], self.scan.edges.words[edge as usize]);
+    fn follow(&mut self, shape: ShapeId, Edge { index: edge, target, word: index }: Edge) {
         let Some(state) = self.states.get(target.0 as usize).copied() else { return };
         let Some(word) = self.shapes.word(shape, index) else { return };
         let pointee = word.pointee;
@@ -267,7 +267,7 @@ impl<'s> Typing<'s> {
     fn take_guesses(&mut self) {
         let scan = self.scan;
         for &(edge, word) in &scan.type_words {
-            let Some(&target) = scan.edges.targets.get(edge as usize) else { continue };
+            let Some(Edge { target, .. }) = scan.edges.get(edge) else { continue };
             let open = self.states.get(target.0 as usize).is_some_and(|state| state.trust < Trust::Guess);
             let Some(pointee) = open.then(|| self.behind_interface(Some(word))).flatten() else { continue };
             let offset = scan.edges.offset_in_target(edge);

@@ -8,7 +8,8 @@ use leakscope_model::Addr;
 use leakscope_target::Image;
 
 use super::*;
-use crate::graph::{Edges, Objects, Root, RootOrigin, SpanRow};
+use crate::edges::EdgesBuilder;
+use crate::graph::{Objects, Root, RootOrigin, SpanRow};
 
 /// Where descriptors, itabs and code lie.
 const TYPE: u64 = 0x1000;
@@ -92,17 +93,16 @@ impl Program {
 
     /// Types the heap: for each object its type's name and how it was found.
     fn typed(mut self, memory: &dyn TargetMemory) -> Vec<(String, How)> {
-        let mut edges = Edges { starts: vec![0], ..Edges::default() };
+        let mut edges = EdgesBuilder::default();
         for id in 0..u32::try_from(self.spans.len()).unwrap() {
             for (&(_, word), &(target, offset)) in self.pointers.range((id, 0)..(id + 1, 0)) {
                 if offset > 0 {
-                    edges.interior.push((u32::try_from(edges.targets.len()).unwrap(), offset));
+                    edges.points_inside(u32::try_from(edges.len()).unwrap(), offset);
                 }
-                edges.targets.push(ObjectId(target));
-                edges.words.push(word);
+                edges.push(ObjectId(id), ObjectId(target), word);
             }
-            edges.starts.push(u32::try_from(edges.targets.len()).unwrap());
         }
+        let edges = edges.finish();
         let (objects, refused) = Objects::new(std::mem::take(&mut self.spans)).unwrap();
         assert!(refused.is_empty());
         let scan = Scan { objects, edges, ..std::mem::take(&mut self.scan) };

@@ -1,0 +1,226 @@
+//! Every pointer between objects, in six bytes each.
+#![allow(
+    clippy::indexing_slicing,
+    reason = "places of our own making index the arrays that were made with them"
+)]
+
+use std::ops::Range;
+
+use crate::graph::ObjectId;
+use crate::ranked_bits::RankedBits;
+
+/// Outgoing pointers of every object, in order of object and of their place in it.
+///
+/// Objects without any, which most are, cost a quarter of a byte.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Edges {
+    /// The objects that have some.
+    sources: RankedBits,
+    /// The first edge of each of them, and behind the last one the number of all edges.
+    starts: Vec<u32>,
+    packed: Vec<Packed>,
+    /// `(edge, word)` of those in words that do not fit a [`Packed`]; by edge.
+    far: Vec<(u32, u32)>,
+    /// `(edge, offset in the target)` of those that do not point at an object's start; by edge.
+    interior: Vec<(u32, u64)>,
+}
+
+/// One pointer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Edge {
+    /// Its number in the heap.
+    pub index: u32,
+    /// The object pointed at.
+    pub target: ObjectId,
+    /// Which word of the source holds it (offset / 8).
+    pub word: u32,
+}
+
+/// Target and word of an edge, without a gap between one edge and the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Packed {
+    low: u16,
+    high: u16,
+    word: u16,
+}
+
+/// Stands for a word that is found in [`Edges::far`].
+const FAR: u16 = u16::MAX;
+
+impl Packed {
+    #[inline]
+    fn target(self) -> ObjectId {
+        ObjectId(u32::from(self.low) | u32::from(self.high) << 16)
+    }
+}
+
+impl Edges {
+    /// How many there are.
+    pub fn len(&self) -> u32 {
+        self.packed.len() as u32
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.packed.is_empty()
+    }
+
+    /// How many objects have edges.
+    pub fn sources(&self) -> u32 {
+        self.sources.len()
+    }
+
+    /// The numbers of the edges that leave `object`; empty for an object of another heap.
+    #[inline]
+    pub fn range(&self, object: ObjectId) -> Range<u32> {
+        match self.sources.rank(object.0) {
+            Some(rank) => self.starts[rank as usize]..self.starts[rank as usize + 1],
+            None => 0..0,
+        }
+    }
+
+    /// Whether any edge leaves `object`.
+    #[inline]
+    pub fn any(&self, object: ObjectId) -> bool {
+        self.sources.holds(object.0)
+    }
+
+    /// The objects that `object` points at, in order of its words; one that it points at twice comes twice.
+    #[inline]
+    pub fn targets(&self, object: ObjectId) -> impl ExactSizeIterator<Item = ObjectId> + '_ {
+        let range = self.range(object);
+        self.packed[range.start as usize..range.end as usize].iter().map(|edge| edge.target())
+    }
+
+    /// The edges that leave `object`, in order of its words.
+    #[inline]
+    pub fn of(&self, object: ObjectId) -> impl Iterator<Item = Edge> + '_ {
+        let range = self.range(object);
+        let packed = &self.packed[range.start as usize..range.end as usize];
+        range.zip(packed).map(|(index, &edge)| self.unpacked(index, edge))
+    }
+
+    /// One edge; `None` for one of another heap.
+    pub fn get(&self, index: u32) -> Option<Edge> {
+        self.packed.get(index as usize).map(|&edge| self.unpacked(index, edge))
+    }
+
+    #[inline]
+    fn unpacked(&self, index: u32, edge: Packed) -> Edge {
+        let word = if edge.word == FAR { self.far_word(index) } else { u32::from(edge.word) };
+        Edge { index, target: edge.target(), word }
+    }
+
+    #[cold]
+    fn far_word(&self, index: u32) -> u32 {
+        let found = self.far.binary_search_by_key(&index, |&(edge, _)| edge);
+        found.map_or(0, |at| self.far[at].1)
+    }
+
+    /// The object that an edge leaves; `None` for an edge of another heap.
+    pub fn source(&self, index: u32) -> Option<ObjectId> {
+        let after = self.starts.partition_point(|&start| start <= index);
+        let rank = u32::try_from(after.checked_sub(1)?).ok()?;
+        self.sources.at(rank).filter(|_| index < self.len()).map(ObjectId)
+    }
+
+    /// The offset in its target at which an edge points; 0 for its start.
+    pub fn offset_in_target(&self, index: u32) -> u64 {
+        let found = self.interior.binary_search_by_key(&index, |&(edge, _)| edge);
+        found.map_or(0, |at| self.interior[at].1)
+    }
+
+    /// `(edge, offset in the target)` of those that do not point at an object's start; by edge.
+    pub fn interior(&self) -> &[(u32, u64)] {
+        &self.interior
+    }
+}
+
+/// Edges in the making.
+#[derive(Debug, Default)]
+pub(crate) struct EdgesBuilder {
+    edges: Edges,
+    last: Option<ObjectId>,
+}
+
+impl EdgesBuilder {
+    /// A builder with room for the marks of `objects` objects.
+    pub(crate) fn for_objects(objects: u32) -> EdgesBuilder {
+        let sources = RankedBits::with_room(objects);
+        EdgesBuilder { edges: Edges { sources, ..Edges::default() }, last: None }
+    }
+
+    /// How many edges there are so far.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.edges.packed.len()
+    }
+
+    /// Adds an edge behind those that are there: of the same object or of one with a larger id.
+    #[inline]
+    pub(crate) fn push(&mut self, source: ObjectId, target: ObjectId, word: u32) {
+        let index = self.edges.packed.len() as u32;
+        if self.last != Some(source) {
+            self.last = Some(source);
+            self.edges.sources.push(source.0);
+            self.edges.starts.push(index);
+        }
+        let near = u16::try_from(word).ok().filter(|&word| word != FAR);
+        if near.is_none() {
+            self.edges.far.push((index, word));
+        }
+        let (low, high) = (target.0 as u16, (target.0 >> 16) as u16);
+        self.edges.packed.push(Packed { low, high, word: near.unwrap_or(FAR) });
+    }
+
+    /// Notes that an edge, which lies behind all noted before, points `offset` bytes into its target.
+    #[inline]
+    pub(crate) fn points_inside(&mut self, index: u32, offset: u64) {
+        self.edges.interior.push((index, offset));
+    }
+
+    /// The edges.
+    pub(crate) fn finish(mut self) -> Edges {
+        self.edges.starts.push(self.edges.packed.len() as u32);
+        self.edges
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_was_pushed_is_found(
+            lists in prop::collection::btree_map(
+                0u32..300,
+                prop::collection::vec((any::<u32>(), prop_oneof![0u32..10, 65530u32..65540, any::<u32>()]), 1..5),
+                0..20,
+            ),
+        ) {
+            let mut builder = EdgesBuilder::for_objects(300);
+            for (&source, list) in &lists {
+                for &(target, word) in list {
+                    builder.push(ObjectId(source), ObjectId(target), word);
+                }
+            }
+            let edges = builder.finish();
+            prop_assert_eq!(edges.sources() as usize, lists.len());
+            let mut index = 0;
+            for object in 0..310 {
+                let list = lists.get(&object).map_or(&[][..], Vec::as_slice);
+                let found: Vec<(u32, u32)> = edges.of(ObjectId(object)).map(|e| (e.target.0, e.word)).collect();
+                prop_assert_eq!(&found, list);
+                prop_assert_eq!(edges.any(ObjectId(object)), !list.is_empty());
+                prop_assert!(edges.targets(ObjectId(object)).eq(list.iter().map(|edge| ObjectId(edge.0))));
+                for _ in list {
+                    prop_assert_eq!(edges.source(index), Some(ObjectId(object)));
+                    index += 1;
+                }
+            }
+            prop_assert_eq!((edges.len(), edges.source(index), edges.get(index)), (index, None, None));
+        }
+    }
+}
