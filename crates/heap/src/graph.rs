@@ -123,9 +123,12 @@ pub enum How {
     Header,
     /// The type word of an interface that holds it.
     Itab,
-    /// A pointer of known type, with DWARF behind it.
+    /// A pointer of known type, with debug information behind it.
     Dwarf,
-    /// The code address in a closure's first word.
+    /// A pointer of known type, by the runtime's own descriptors alone.
+    Pointer,
+    /// The program's code: that of a closure, by the address in its first word, or that which allocated the object
+    /// or put it where it is, by the type that it named there.
     Call,
     /// Not at all.
     None,

@@ -29,14 +29,14 @@ pub struct Coverage {
     pub live: Tally,
     /// Those whose type is known, strings and closures among them.
     pub typed: Tally,
-    /// By [`How`], in its order: header, itab, DWARF, call, none.
-    pub by_how: [Tally; 5],
+    /// By [`How`], in its order: header, itab, DWARF, pointer, call, none.
+    pub by_how: [Tally; 6],
 }
 
 /// The reachable objects by type, those of the most bytes first.
 pub fn types(heap: &Heap) -> Vec<TypeRow> {
     let (names, name_of_shape) = names(heap);
-    let mut rows: Vec<(Tally, [u64; 5])> = vec![<(Tally, [u64; 5])>::default(); names.len()];
+    let mut rows: Vec<(Tally, [u64; 6])> = vec![<(Tally, [u64; 6])>::default(); names.len()];
     for (object, how) in heap.objects.iter().zip(&heap.how_of) {
         if heap.is_reachable(object.id)
             && let Some(row) = name_of(heap, &name_of_shape, object.id).and_then(|name| rows.get_mut(name))
@@ -139,8 +139,8 @@ fn retained_by_name(heap: &Heap, names: usize, name_of_shape: &[usize]) -> Vec<u
     retained
 }
 
-fn most(hows: [u64; 5]) -> How {
-    let order = [How::Header, How::Itab, How::Dwarf, How::Call, How::None];
+fn most(hows: [u64; 6]) -> How {
+    let order = [How::Header, How::Itab, How::Dwarf, How::Pointer, How::Call, How::None];
     let most = hows.iter().zip(order).rev().max_by_key(|(count, _)| **count);
     most.map_or(How::None, |(_, how)| how)
 }

@@ -96,7 +96,7 @@ impl<T> Answered<T> {
     /// What stands beside the answer, for a renderer.
     pub(crate) fn beside(&self) -> Beside {
         let HowRead { taken_at, mode, predicted_ms, pause_ms } = self.how.clone();
-        let Coverage { live, typed, by_how: [header, itab, pointer, call, _] } = self.coverage;
+        let Coverage { live, typed, by_how: [header, itab, dwarf, pointer, call, _] } = self.coverage;
         Beside {
             snapshot: SnapshotRow {
                 taken_at,
@@ -109,6 +109,7 @@ impl<T> Answered<T> {
                 typed_bytes: typed.bytes,
                 header_bytes: header.bytes,
                 itab_bytes: itab.bytes,
+                dwarf_bytes: dwarf.bytes,
                 pointer_bytes: pointer.bytes,
                 call_bytes: call.bytes,
             },

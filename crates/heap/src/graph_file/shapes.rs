@@ -18,7 +18,7 @@ const VIAS: [Via; 9] = [
     Via::Stack,
     Via::Special,
 ];
-const HOWS: [How; 5] = [How::Header, How::Itab, How::Dwarf, How::Call, How::None];
+const HOWS: [How; 6] = [How::Header, How::Itab, How::Dwarf, How::Call, How::None, How::Pointer];
 
 /// The shape of what is not known.
 pub(super) fn unknown() -> Shape {

@@ -62,7 +62,8 @@ pub(super) fn claim(
         }
         Pointee::Bytes | Pointee::Closure | Pointee::Dynamic { .. } | Pointee::Untyped => return None,
     };
-    Some(Claim { shape: shapes.id(kind), how: How::Dwarf, trust })
+    let how = shapes.source().how_of_pointer(kind.ty());
+    Some(Claim { shape: shapes.id(kind), how, trust })
 }
 
 fn one(types: &Types, id: TypeId, offset: u64, class: SlotClass) -> Option<(Kind, Trust)> {

@@ -8,6 +8,7 @@ use leakscope_model::Addr;
 use leakscope_target::{TargetMemory, read_u64};
 
 use super::source::TypeSource;
+use crate::graph::How;
 
 /// The types that debug information names, and those that it leaves out but the heap uses.
 pub struct ProgramTypes<'r, 'b> {
@@ -69,6 +70,10 @@ impl TypeSource for ProgramTypes<'_, '_> {
     fn type_of_runtime(&self, descriptor: Addr) -> Option<TypeId> {
         let described = || self.described.iter().find_map(|described| described.type_at(descriptor));
         self.runtime.type_of_runtime(descriptor).or_else(described)
+    }
+
+    fn how_of_pointer(&self, ty: Option<TypeId>) -> How {
+        self.runtime.how_of_pointer(ty)
     }
 
     fn function_starting_at(&self, code: Addr) -> Option<Arc<str>> {

@@ -26,6 +26,16 @@ pub(super) enum Kind {
     Directory { table: TypeId },
 }
 
+impl Kind {
+    /// The type that it is made of, if of one.
+    pub(super) fn ty(self) -> Option<TypeId> {
+        match self {
+            Kind::Values { ty, .. } | Kind::Directory { table: ty } => Some(ty),
+            Kind::Unknown { .. } | Kind::Bytes | Kind::Closure { .. } => None,
+        }
+    }
+}
+
 /// A word of a shape that can point into the heap.
 #[derive(Debug, Clone)]
 pub(super) struct Word {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use leakscope_goruntime::{Capture, Runtime, Slot, TypeId, Types};
 use leakscope_model::Addr;
 
+use crate::graph::How;
+
 /// What is known of a program's types, wherever it comes from.
 pub trait TypeSource {
     /// Every type.
@@ -12,6 +14,10 @@ pub trait TypeSource {
 
     /// The type whose descriptor (`abi.Type`) lies at this address.
     fn type_of_runtime(&self, descriptor: Addr) -> Option<TypeId>;
+
+    /// How a pointer tells a type: by debug information, where that has the type (or any at all, for `None`), else by
+    /// the runtime's descriptors.
+    fn how_of_pointer(&self, ty: Option<TypeId>) -> How;
 
     /// The name of the function whose first instruction lies at this address.
     fn function_starting_at(&self, code: Addr) -> Option<Arc<str>>;
@@ -30,6 +36,12 @@ impl TypeSource for Runtime<'_> {
 
     fn type_of_runtime(&self, descriptor: Addr) -> Option<TypeId> {
         self.debug.type_of_runtime(self.linked(descriptor))
+    }
+
+    fn how_of_pointer(&self, ty: Option<TypeId>) -> How {
+        let described = self.debug.types.len();
+        let debugged = ty.map_or(described > 0, |ty| (ty.0 as usize) < described);
+        if debugged { How::Dwarf } else { How::Pointer }
     }
 
     fn function_starting_at(&self, code: Addr) -> Option<Arc<str>> {

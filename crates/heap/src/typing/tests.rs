@@ -35,6 +35,10 @@ impl TypeSource for Program {
         self.types.get(id).map(|_| id)
     }
 
+    fn how_of_pointer(&self, _: Option<TypeId>) -> How {
+        How::Dwarf
+    }
+
     fn function_starting_at(&self, code: Addr) -> Option<Arc<str>> {
         (code.get() == CODE).then(|| "main.f.func1".into())
     }

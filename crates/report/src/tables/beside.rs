@@ -31,7 +31,9 @@ pub struct CoverageRow {
     pub header_bytes: u64,
     /// By the type word of an interface.
     pub itab_bytes: u64,
-    /// By a pointer whose type is known.
+    /// By a pointer whose type debug information tells.
+    pub dwarf_bytes: u64,
+    /// By a pointer whose type the runtime's own descriptors tell.
     pub pointer_bytes: u64,
     /// By the code of a closure or of an allocation.
     pub call_bytes: u64,

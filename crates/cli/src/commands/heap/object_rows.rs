@@ -35,6 +35,7 @@ pub(super) fn how_word(how: How) -> &'static str {
         How::Header => "header",
         How::Itab => "itab",
         How::Dwarf => "dwarf",
+        How::Pointer => "pointer",
         How::Call => "call",
         How::None => "none",
     }
