@@ -20,8 +20,25 @@ use heapdump::HeapDump;
 use leakscope_goruntime::Runtime;
 use leakscope_heap::{ObjectId, RootOrigin, Scan};
 use leakscope_model::Addr;
-use leakscope_target::{LiveProcess, Mode, Snapshot, SnapshotOptions, TargetMemory};
+use leakscope_target::{
+    CoreFile, FileBytes, LiveProcess, MappedFile, Mapping, Mode, Snapshot, SnapshotOptions, TargetMemory,
+    ThreadRegisters,
+};
 use oracle::Oracle;
+
+/// Builds for arm64, whose cores are read: the registers, the frames and the heap's place are that processor's.
+const ARM64_CORES: [(&str, (&str, &[&str])); 6] = [
+    ("oracle-arm64-go1.22.10", LITTERED),
+    ("oracle-arm64-go1.24.3", LITTERED),
+    ("oracle-arm64-go1.26.6", LITTERED),
+    ("oracle-arm64-go1.27.3", LITTERED),
+    ("oracle-arm64-go1.26.6", COLLECTED),
+    ("oracle-arm64-pie-go1.26.6", COLLECTED),
+];
+
+const COLLECTED: (&str, &[&str]) = ("collected", &[]);
+const LITTERED: (&str, &[&str]) =
+    ("littered", &["-gc=false", "-goroutines=500", "-sample-rate=1", "-scale=3"]);
 
 /// Builds whose heaps differ: in headers, masks by programs and on demand, and mark bits in spans, which an
 /// experiment turns on or off.
@@ -49,26 +66,57 @@ struct Case {
 }
 
 static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
-    let collected: (&str, &[&str]) = ("collected", &[]);
-    let littered: (&str, &[&str]) =
-        ("littered", &["-gc=false", "-goroutines=500", "-sample-rate=1", "-scale=3"]);
-    let both = BUILDS.iter().flat_map(|build| [(build, collected), (build, littered)]);
-    both.map(|(build, (name, arguments))| case(build, name, arguments)).collect()
+    let cores = || ARM64_CORES.map(|(build, (name, arguments))| core_case(build, name, arguments));
+    let cores = std::thread::spawn(cores);
+    let both = BUILDS.iter().flat_map(|build| [(build, COLLECTED), (build, LITTERED)]);
+    let live = both.map(|(build, (name, arguments))| live_case(build, name, arguments));
+    live.collect::<Vec<_>>().into_iter().chain(cores.join().unwrap()).collect()
 });
 
-fn case(build: &str, name: &str, arguments: &[&str]) -> Case {
+fn live_case(build: &str, name: &str, arguments: &[&str]) -> Case {
     let oracle = Oracle::start_build(build, arguments);
-    let dump = HeapDump::read(&oracle.dump_file());
     let process = LiveProcess::open(oracle.pid()).unwrap();
     let executable = process.executable().unwrap();
     let options = SnapshotOptions { mode: Mode::Stop, max_pause: Duration::from_secs(5) };
     let snapshot = Snapshot::take(&process, None, options).unwrap();
-    let runtime = Runtime::identify(&executable, &snapshot, snapshot.mappings()).unwrap();
-    let scan =
-        leakscope_heap::scan(&snapshot, snapshot.mappings(), snapshot.threads(), &runtime, None).unwrap();
-    let changed = changed_words(&snapshot, &dump);
-    assert!(changed.len() < 20, "{} words changed since the dump of {build}", changed.len());
-    Case { name: format!("{name} {build}"), oracle, dump, scan, changed }
+    let seen = Seen {
+        executable: &executable,
+        memory: &snapshot,
+        mappings: snapshot.mappings(),
+        threads: snapshot.threads(),
+    };
+    case(format!("{name} {build}"), oracle, &seen)
+}
+
+fn core_case(build: &str, name: &str, arguments: &[&str]) -> Case {
+    let mut oracle = Oracle::start_under_qemu(build, arguments);
+    let (path, executable) = (oracle.abort(), oracle::fixture(build));
+    let executable_bytes = FileBytes::from(MappedFile::open(&executable).unwrap());
+    let core = CoreFile::open(&path).unwrap().with_executable(&executable, executable_bytes.clone()).unwrap();
+    let seen = Seen {
+        executable: &executable_bytes,
+        memory: &core,
+        mappings: core.mappings(),
+        threads: core.threads(),
+    };
+    case(format!("{name} {build}"), oracle, &seen)
+}
+
+/// A process as its memory shows it.
+struct Seen<'s> {
+    executable: &'s [u8],
+    memory: &'s dyn TargetMemory,
+    mappings: &'s [Mapping],
+    threads: &'s [ThreadRegisters],
+}
+
+fn case(name: String, oracle: Oracle, seen: &Seen<'_>) -> Case {
+    let dump = HeapDump::read(&oracle.dump_file());
+    let runtime = Runtime::identify(seen.executable, seen.memory, seen.mappings).unwrap();
+    let scan = leakscope_heap::scan(seen.memory, seen.mappings, seen.threads, &runtime, None).unwrap();
+    let changed = changed_words(seen.memory, &dump);
+    assert!(changed.len() < 20, "{} words changed since the dump of {name}", changed.len());
+    Case { name, oracle, dump, scan, changed }
 }
 
 fn changed_words(memory: &dyn TargetMemory, dump: &HeapDump) -> BTreeSet<u64> {

@@ -17,13 +17,15 @@ pub(crate) struct Calling {
     min_frame: u64,
     /// A frame of this many bytes or less has no locals, and so no map of them.
     pub(crate) no_locals: u64,
+    /// Bytes above an injected call, in which the signal handler saved the link register.
+    injected: u64,
 }
 
 impl Calling {
     pub(crate) fn of(arch: Arch) -> Calling {
         match arch {
-            Arch::Amd64 => Calling { link_register: false, min_frame: 0, no_locals: 0 },
-            Arch::Arm64 => Calling { link_register: true, min_frame: 8, no_locals: 16 },
+            Arch::Amd64 => Calling { link_register: false, min_frame: 0, no_locals: 0, injected: 0 },
+            Arch::Arm64 => Calling { link_register: true, min_frame: 8, no_locals: 16, injected: 16 },
         }
     }
 }
@@ -128,6 +130,9 @@ pub(crate) fn unwind<'b>(
         match next {
             Next::Caller(pc) if fp > here.sp => {
                 here = Place { pc, sp: fp, link: 0, standing: standing_below(kind) };
+                if calling.link_register && (interrupted || kind == FuncKind::Sigpanic) {
+                    here = below_injected(table, bias, calling, stack, here);
+                }
                 callee = kind;
             }
             Next::Caller(pc) => {
@@ -162,6 +167,24 @@ fn standing_below(kind: FuncKind) -> Standing {
     match kind {
         FuncKind::Sigpanic => Standing::Trapped,
         _ => Standing::Called,
+    }
+}
+
+/// Where a function was interrupted, given where the call that was injected into it returns to: the signal handler
+/// saved the link register in between (`unwinder.next`, `sigctxt.pushCall`).
+fn below_injected(
+    table: &mut PcTable<'_, '_>,
+    bias: Bias,
+    calling: Calling,
+    stack: StackBytes<'_>,
+    returned: Place,
+) -> Place {
+    let saved = stack.word(returned.sp).unwrap_or(0);
+    let here = Place { sp: returned.sp.saturating_add(calling.injected), ..returned };
+    match table.get(Addr::new(here.pc).unrelocate(bias), here.standing) {
+        None => Place { pc: saved, ..here },
+        Some(facts) if facts.sp_delta == Some(0) => Place { link: saved, ..here },
+        Some(_) => here,
     }
 }
 

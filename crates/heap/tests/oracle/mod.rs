@@ -39,16 +39,28 @@ impl Oracle {
 
     /// Starts the build of that name, such as `oracle-pie-go1.26.6`, and waits until it stands still.
     pub(crate) fn start_build(name: &str, arguments: &[&str]) -> Oracle {
-        let program = fixture(name);
+        Oracle::start_command(Command::new(fixture(name)), arguments)
+    }
+
+    /// Starts a build for arm64 on whatever processor this is, ready to leave a core.
+    pub(crate) fn start_under_qemu(name: &str, arguments: &[&str]) -> Oracle {
+        let mut shell = Command::new("sh");
+        shell
+            .args([
+                "-c",
+                "ulimit -c unlimited && exec qemu-aarch64-static -L /usr/aarch64-linux-gnu \"$@\"",
+                "sh",
+            ])
+            .arg(fixture(name));
+        shell.env("GOTRACEBACK", "crash").stderr(Stdio::null());
+        Oracle::start_command(shell, arguments)
+    }
+
+    fn start_command(mut command: Command, arguments: &[&str]) -> Oracle {
         let folder = tempfile::tempdir().unwrap();
-        let mut process = Command::new(&program)
-            .arg("-dir")
-            .arg(folder.path())
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{}: {error}; run ./test", program.display()));
+        command.arg("-dir").arg(folder.path()).args(arguments).current_dir(folder.path());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}; run ./test"));
         let output = BufReader::new(process.stdout.take().unwrap());
         let mut oracle = Oracle { ready: Figures(BTreeMap::new()), process, output, folder };
         oracle.ready = oracle.answer("READY");
@@ -58,6 +70,17 @@ impl Oracle {
     /// Its process id.
     pub(crate) fn pid(&self) -> u32 {
         self.process.id()
+    }
+
+    /// Ends a process that runs under qemu and returns the core that qemu wrote of it.
+    pub(crate) fn abort(&mut self) -> PathBuf {
+        let _open = self.process.stdin.take(); // at the end of its input it would leave of itself
+        let pid = self.pid().to_string();
+        assert!(Command::new("kill").args(["-ABRT", &pid]).status().unwrap().success());
+        self.process.wait().unwrap();
+        let files = std::fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        let is_core = |path: &PathBuf| path.to_str().is_some_and(|path| path.contains("/qemu_"));
+        files.into_iter().find(is_core).expect("qemu leaves a core of its guest")
     }
 
     /// The dump of `runtime/debug.WriteHeapDump`.
