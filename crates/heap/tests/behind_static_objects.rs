@@ -6,7 +6,7 @@
 mod bench_program;
 
 use bench_program::Program;
-use leakscope_heap::{Heap, Tally, groups, type_table};
+use leakscope_heap::{Heap, Tally, TypePattern, groups, type_table};
 
 /// What is kept, and on which ways.
 const HOLDERS: [(&str, &[&str]); 13] = [
@@ -33,7 +33,8 @@ fn variables_hold_what_structs_behind_them_hold() {
         let mut wrong = Vec::new();
         for (ty, paths) in HOLDERS {
             let truth = program.truth(ty);
-            let counted = type_table::find(&heap, &format!("*{ty}")).len() as u64;
+            let counted =
+                type_table::find(&heap, &TypePattern::parse(&format!("*{ty}")).unwrap()).len() as u64;
             let found = ways(&heap, ty);
             let all: Tally = found.iter().map(|(_, tally)| *tally).sum();
             let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();

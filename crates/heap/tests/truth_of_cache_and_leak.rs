@@ -6,7 +6,7 @@
 mod bench_program;
 
 use bench_program::Program;
-use leakscope_heap::{Group, Heap, ObjectId, Tally, graph_file, groups, growth, type_table};
+use leakscope_heap::{Group, Heap, ObjectId, Tally, TypePattern, graph_file, groups, growth, type_table};
 
 const VERSIONS: [&str; 2] = ["1.24.3", "1.26.6"];
 
@@ -30,7 +30,7 @@ fn check_types(go: &str, program: &Program, heap: &Heap) {
         ("session", "main.Session"),
     ] {
         assert_eq!(of_type(heap, ty), program.truth(fact), "{ty} of {go}");
-        let found = type_table::find(heap, &format!("*{ty}"));
+        let found = type_table::find(heap, &pattern(&format!("*{ty}")));
         assert_eq!(found.len() as u64, program.truth(fact).objects, "find {ty} in {go}");
     }
     assert_eq!(of_type(heap, "[]main.Item"), program.truth("items"), "arrays of items of {go}");
@@ -62,7 +62,7 @@ fn check_places(go: &str, program: &Program, heap: &Heap) {
 }
 
 fn check_retained(go: &str, program: &Program, heap: &Heap) {
-    let svc = type_table::find(heap, "main.Service");
+    let svc = type_table::find(heap, &pattern("main.Service"));
     assert_eq!(svc.len(), 1, "services of {go}");
     let facts = ["order", "key", "customer", "items", "sku", "meta", "note", "lru", "session"];
     let stored: Tally = facts.iter().map(|fact| program.truth(fact)).sum();
@@ -166,4 +166,8 @@ fn of(groups: &[&Group], ty: &str) -> Tally {
         group.after
     });
     counted.sum()
+}
+
+fn pattern(text: &str) -> TypePattern {
+    TypePattern::parse(text).unwrap()
 }

@@ -3,6 +3,7 @@
 mod duration;
 mod goroutines;
 mod heap;
+mod size;
 mod spelling;
 mod target_word;
 mod window;
@@ -16,6 +17,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 pub(crate) use duration::duration;
 pub(crate) use goroutines::{GoroutinesArgs, Grouping};
 pub(crate) use heap::{AboutHeap, FindArgs, HeapArgs, HeapQuestion, ListArgs, Subject, TypesArgs, WhyArgs};
+pub(crate) use size::size;
 pub(crate) use target_word::TargetWord;
 pub(crate) use window::{Access, EndpointArgs};
 

@@ -20,7 +20,7 @@ pub(crate) use types::TypesArgs;
   leakscope heap summary 4711
   leakscope heap types 4711 --limit 20
   leakscope heap find 4711 -type '*user.OrderCache'
-  leakscope heap list 4711 -min 10000000
+  leakscope heap list 4711 -min 10MB
   leakscope heap why 4711 0xc000123456
   leakscope heap why core.4711 context.timerCtx --exe ./orders")]
 pub(crate) struct HeapArgs {
@@ -35,9 +35,7 @@ pub(crate) enum HeapQuestion {
     Summary(AboutHeap),
     /// Every type with its objects, bytes, and what they retain; the most bytes first
     Types(TypesArgs),
-    /// The objects of a type
     Find(FindArgs),
-    /// The largest objects
     List(ListArgs),
     /// What keeps an object, or the objects of a type, alive
     Why(WhyArgs),

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use anyhow::Result;
-use leakscope_heap::ObjectId;
+use leakscope_heap::{Object, ObjectId};
 
 use super::object_rows::object_row;
 use super::{ask, show};
@@ -13,10 +13,13 @@ use crate::args::ListArgs;
 pub(super) fn run(args: &ListArgs) -> Result<u8> {
     let answered = ask(&args.about, |inspection| {
         let heap = inspection.heap;
-        let large = heap.objects.iter().filter(|object| object.size >= args.min.max(1));
-        let mut ids: Vec<ObjectId> = large.map(|object| object.id).collect();
-        ids.sort_by_key(|id| (Reverse(heap.objects.size(*id)), *id));
-        Ok(ids.into_iter().take(args.limit).map(|id| object_row(heap, id)).collect())
+        let meant = |object: &Object| {
+            object.size >= args.min.max(1) && args.which.holds(heap.is_reachable(object.id))
+        };
+        let mut large: Vec<(Reverse<u64>, ObjectId)> =
+            heap.objects.iter().filter(meant).map(|object| (Reverse(object.size), object.id)).collect();
+        large.sort_unstable();
+        Ok(large.into_iter().take(args.limit).map(|(_, id)| object_row(heap, id)).collect())
     })?;
     show(&args.about, &answered)
 }

@@ -1,13 +1,14 @@
 //! Objects and types as rows, and the objects that a pattern means.
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use leakscope_heap::graph::How;
-use leakscope_heap::{Heap, ObjectId, type_table};
+use leakscope_heap::{Heap, ObjectId, TypePattern, type_table};
 use leakscope_report::tables::ObjectRow;
 
 /// The reachable objects of the type that `pattern` means; having none is said with what to do.
 pub(super) fn of_type(heap: &Heap, pattern: &str) -> Result<Vec<ObjectId>> {
-    let ids = type_table::find(heap, pattern);
+    let meant = TypePattern::parse(pattern).map_err(|error| anyhow!("{pattern} is no pattern: {error}"))?;
+    let ids = type_table::find(heap, &meant);
     if ids.is_empty() {
         bail!("no reachable object is of type {pattern}; `leakscope heap types` lists what there is");
     }
