@@ -74,7 +74,7 @@ impl Heap {
 
     /// Bytes that only this object keeps, itself among them; 0 for an unreachable one.
     pub fn retained_of(&self, object: ObjectId) -> u64 {
-        self.retained.get(object.0 as usize).copied().unwrap_or(0)
+        self.retained.of(object)
     }
 
     /// What dominates an object.

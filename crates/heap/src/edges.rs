@@ -34,9 +34,12 @@ pub struct Edge {
     pub target: ObjectId,
     /// Which word of the source holds it (offset / 8).
     pub word: u32,
+    /// Whether it points behind its target's start: [`Edges::offset_in_target`] says how far.
+    pub inside: bool,
 }
 
-/// Target and word of an edge, without a gap between one edge and the next.
+/// Target and word of an edge, without a gap between one edge and the next; in the highest bit of the word, whether it
+/// points behind its target's start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Packed {
     low: u16,
@@ -44,8 +47,9 @@ struct Packed {
     word: u16,
 }
 
+const INSIDE: u16 = 1 << 15;
 /// Stands for a word that is found in [`Edges::far`].
-const FAR: u16 = u16::MAX;
+const FAR: u16 = INSIDE - 1;
 
 impl Packed {
     #[inline]
@@ -95,8 +99,13 @@ impl Edges {
     /// The edges that leave `object`, in order of its words.
     #[inline]
     pub fn of(&self, object: ObjectId) -> impl Iterator<Item = Edge> + '_ {
-        let range = self.range(object);
-        let packed = &self.packed[range.start as usize..range.end as usize];
+        self.among(self.range(object))
+    }
+
+    /// The edges of these numbers, in order; none for numbers of another heap.
+    #[inline]
+    pub fn among(&self, range: Range<u32>) -> impl Iterator<Item = Edge> + '_ {
+        let packed = self.packed.get(range.start as usize..range.end as usize).unwrap_or_default();
         range.zip(packed).map(|(index, &edge)| self.unpacked(index, edge))
     }
 
@@ -105,10 +114,19 @@ impl Edges {
         self.packed.get(index as usize).map(|&edge| self.unpacked(index, edge))
     }
 
+    /// Reads one edge, so that it is at hand soon after.
+    #[inline]
+    pub(crate) fn touch(&self, index: u32) -> u16 {
+        self.packed.get(index as usize).map_or(0, |edge| edge.low)
+    }
+
     #[inline]
     fn unpacked(&self, index: u32, edge: Packed) -> Edge {
-        let word = if edge.word == FAR { self.far_word(index) } else { u32::from(edge.word) };
-        Edge { index, target: edge.target(), word }
+        let word = match edge.word & !INSIDE {
+            FAR => self.far_word(index),
+            word => u32::from(word),
+        };
+        Edge { index, target: edge.target(), word, inside: edge.word & INSIDE != 0 }
     }
 
     #[cold]
@@ -165,7 +183,7 @@ impl EdgesBuilder {
             self.edges.sources.push(source.0);
             self.edges.starts.push(index);
         }
-        let near = u16::try_from(word).ok().filter(|&word| word != FAR);
+        let near = u16::try_from(word).ok().filter(|&word| word < FAR);
         if near.is_none() {
             self.edges.far.push((index, word));
         }
@@ -176,7 +194,10 @@ impl EdgesBuilder {
     /// Notes that an edge, which lies behind all noted before, points `offset` bytes into its target.
     #[inline]
     pub(crate) fn points_inside(&mut self, index: u32, offset: u64) {
-        self.edges.interior.push((index, offset));
+        if let Some(edge) = self.edges.packed.get_mut(index as usize) {
+            edge.word |= INSIDE;
+            self.edges.interior.push((index, offset));
+        }
     }
 
     /// The edges.
@@ -196,7 +217,7 @@ mod tests {
         fn what_was_pushed_is_found(
             lists in prop::collection::btree_map(
                 0u32..300,
-                prop::collection::vec((any::<u32>(), prop_oneof![0u32..10, 65530u32..65540, any::<u32>()]), 1..5),
+                prop::collection::vec((any::<u32>(), prop_oneof![0u32..10, 32760u32..32770, 65530u32..65540, any::<u32>()]), 1..5),
                 0..20,
             ),
         ) {
@@ -204,6 +225,9 @@ mod tests {
             for (&source, list) in &lists {
                 for &(target, word) in list {
                     builder.push(ObjectId(source), ObjectId(target), word);
+                    if word % 3 == 1 {
+                        builder.points_inside(builder.len() as u32 - 1, u64::from(target) + 1);
+                    }
                 }
             }
             let edges = builder.finish();
@@ -215,7 +239,9 @@ mod tests {
                 prop_assert_eq!(&found, list);
                 prop_assert_eq!(edges.any(ObjectId(object)), !list.is_empty());
                 prop_assert!(edges.targets(ObjectId(object)).eq(list.iter().map(|edge| ObjectId(edge.0))));
-                for _ in list {
+                for edge in edges.of(ObjectId(object)) {
+                    let offset = if edge.word % 3 == 1 { u64::from(edge.target.0) + 1 } else { 0 };
+                    prop_assert_eq!((edge.inside, edges.offset_in_target(index)), (offset > 0, offset));
                     prop_assert_eq!(edges.source(index), Some(ObjectId(object)));
                     index += 1;
                 }

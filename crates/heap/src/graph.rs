@@ -7,6 +7,7 @@ use leakscope_model::{Addr, Frame, Gap, Goroutine, Via};
 
 pub use crate::edges::{Edge, Edges};
 pub use crate::objects::{Objects, SpanRow};
+pub use crate::retained_sizes::RetainedSizes;
 
 /// The n-th allocated object of a heap, in address order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -176,8 +177,8 @@ pub struct Heap {
     pub reached_by: Vec<ReachedBy>,
     /// The nearest object (or root) without which it would not be reached.
     pub dominator: Vec<Dominator>,
-    /// Bytes that only this object keeps, itself among them; 0 for an unreachable one.
-    pub retained: Vec<u64>,
+    /// Bytes that each object alone keeps, itself among them; 0 for an unreachable one.
+    pub retained: RetainedSizes,
     /// Every goroutine that is not dead.
     pub goroutines: Vec<Goroutine>,
     /// Sampled objects and their allocation stacks.

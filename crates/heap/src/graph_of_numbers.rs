@@ -3,7 +3,7 @@
 use leakscope_model::{Addr, Frame, Goroutine};
 
 use crate::edges::EdgesBuilder;
-use crate::graph::{Edges, ObjectId, Root, RootOrigin};
+use crate::graph::{Edges, ObjectId, Objects, Root, RootOrigin, SpanRow};
 
 /// Edges of a heap of `objects` objects; the n-th edge of an object stands in its n-th word.
 pub(crate) fn edges(objects: u32, pairs: &[(u32, u32)]) -> Edges {
@@ -15,6 +15,24 @@ pub(crate) fn edges(objects: u32, pairs: &[(u32, u32)]) -> Edges {
         }
     }
     edges.finish()
+}
+
+/// As many objects in a row, of 64 bytes each.
+pub(crate) fn objects_of_64_bytes(count: u32) -> Objects {
+    let mut allocated = vec![u64::MAX; count.div_ceil(64) as usize];
+    if let Some(last) = allocated.last_mut().filter(|_| !count.is_multiple_of(64)) {
+        *last = (1 << (count % 64)) - 1;
+    }
+    let span = SpanRow {
+        base: Addr::new(0xc000_0000),
+        slot_size: 64,
+        header: 0,
+        slots: count,
+        noscan: false,
+        allocated: allocated.into(),
+        first: ObjectId(0),
+    };
+    Objects::new(vec![span]).unwrap().0
 }
 
 /// One root without a name for each target.

@@ -90,8 +90,7 @@ impl NamedHeap {
             goroutines: self.goroutines,
             ..Heap::default()
         };
-        heap.find_reachable();
-        heap.find_dominators();
+        heap.search_again();
         heap
     }
 

@@ -42,6 +42,7 @@ pub mod groups;
 pub mod growth;
 #[cfg(test)]
 mod heap_of_names;
+mod inner_graph;
 mod memstats;
 pub mod objects;
 mod page_cache;
@@ -53,6 +54,7 @@ mod ranked_bits;
 pub mod reach;
 pub mod read;
 pub mod retained;
+mod retained_sizes;
 mod root_names;
 pub mod root_order;
 mod roots;

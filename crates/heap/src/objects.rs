@@ -5,6 +5,8 @@
 //! lies: Go 1.26 puts it at a random place.
 #![allow(clippy::indexing_slicing, reason = "indices come from this module's own dense arrays")]
 
+use std::ops::Range;
+
 use leakscope_model::Addr;
 
 use crate::error::HeapError;
@@ -94,6 +96,15 @@ pub struct Object {
     pub size: u64,
     /// Whether it holds no pointers.
     pub noscan: bool,
+}
+
+/// The objects of one span, as [`Objects::runs`] yields them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Run {
+    /// Their ids.
+    pub(crate) ids: Range<u32>,
+    /// Bytes of each slot.
+    pub(crate) size: u64,
 }
 
 /// What a lookup needs of a span, in half a cache line.
@@ -245,6 +256,12 @@ impl Objects {
                 noscan: span.noscan,
             })
         })
+    }
+
+    /// The objects span by span: those of a span have ids in a row, and one size.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = Run> + '_ {
+        let ends = self.spans.iter().skip(1).map(|span| span.first.0).chain([self.len]);
+        self.spans.iter().zip(ends).map(|(span, end)| Run { ids: span.first.0..end, size: span.slot_size })
     }
 
     /// The span of an object; `None` for an id of another heap.

@@ -4,9 +4,15 @@
 //! goroutines that are alone with their stack before those of which there are many. So an object that a variable
 //! holds is told by that variable, and not by one of 6,000 goroutines that use it; inside a phase the path is a
 //! shortest one.
+//!
+//! The search is bound by memory: hardly anything of what it asks for is in a cache. So it asks for what a few
+//! objects need all together before it looks at the first of them ([`Search::touch_objects`]), and whoever wants to see the
+//! objects in the same order ([`Visitor`]) sees them in the same walk.
+#![allow(clippy::indexing_slicing, reason = "numbers of our own making index arrays of the same length")]
 use std::ops::Range;
 
 use crate::graph::{Edges, ObjectId, ReachedBy, Root};
+use crate::inner_graph::{InnerGraph, LEAF, ROOTS, UNSEEN};
 
 /// How an object was reached, unpacked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,56 +59,172 @@ impl ReachedBy {
     }
 }
 
+/// Objects whose memory is asked for together.
+const TOGETHER: usize = 32;
+/// Edges of one object that are looked at together.
+const PART: u32 = 32;
+
+/// Sees the reachable objects that hold pointers, as they are reached.
+pub(crate) trait Visitor {
+    /// Reads something of what it keeps of each of these objects, which it will be asked about soon, so that it is at
+    /// hand then.
+    fn touch(&self, objects: &[ObjectId]);
+    /// Sees these edges of an object. Objects come in the order in which they were found, the edges of each in
+    /// order.
+    fn visit(&mut self, object: ObjectId, edges: Range<u32>);
+}
+
+/// Sees nothing.
+impl Visitor for () {
+    fn touch(&self, _: &[ObjectId]) {}
+
+    fn visit(&mut self, _: ObjectId, _: Range<u32>) {}
+}
+
 /// The result of the search.
 #[derive(Debug, Default)]
-pub struct Reached {
+pub(crate) struct Reached {
     /// For each object, how it was reached.
-    pub by: Vec<ReachedBy>,
-    /// The reachable objects that hold pointers, in the order in which they were found.
-    pub order: Vec<ObjectId>,
+    pub(crate) by: Vec<ReachedBy>,
+    /// What dominators are found on.
+    pub(crate) inner: InnerGraph,
 }
 
 /// Searches from `roots`, one range of `phases` after the other.
 ///
 /// Roots outside every range and targets outside the heap are left out.
-pub fn reach(objects: usize, edges: &Edges, roots: &[Root], phases: &[Range<usize>]) -> Reached {
-    let mut search = Search { by: vec![ReachedBy::NOT; objects], found: Vec::new() };
-    let mut order = Vec::new();
-    let mut head = 0;
+pub(crate) fn search(
+    objects: usize,
+    edges: &Edges,
+    roots: &[Root],
+    phases: &[Range<usize>],
+    visitor: &mut impl Visitor,
+) -> Reached {
+    let places = vec![Place { by: ReachedBy::NOT.0, link: UNSEEN }; objects];
+    let inner = InnerGraph { objects: vec![ObjectId(UNSEEN)], ..InnerGraph::default() };
+    let (parts, ahead) = (Vec::new(), Vec::new());
+    let mut search = Search { edges, places, inner, expanded: 1, parts, ahead, visitor };
     for phase in phases {
         for (index, root) in (0u32..).zip(roots).take(phase.end).skip(phase.start) {
-            search.take(root.target, ReachedBy::pack(Reach::Root(index)));
+            let top = search.look(ROOTS, root.target, ReachedBy::pack(Reach::Root(index)));
+            search.inner.tops.extend(top);
         }
-        while let Some(object) = search.found.get(head).copied() {
-            head += 1;
-            if edges.any(object) {
-                order.push(object);
-            }
-            for edge in edges.of(object) {
-                search.take(edge.target, ReachedBy(edge.index));
-            }
-        }
-        // What was asked is not asked again: the memory of large heaps counts.
-        search.found.clear();
-        head = 0;
+        search.expand();
     }
-    Reached { by: search.by, order }
+    search.finish()
 }
 
-struct Search {
-    by: Vec<ReachedBy>,
-    /// Objects found in this phase.
-    found: Vec<ObjectId>,
+/// What is known of one object: side by side, since whoever asks for one of them asks for the other.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    /// A [`ReachedBy`].
+    by: u32,
+    /// As [`InnerGraph::links`].
+    link: u32,
 }
 
-impl Search {
-    fn take(&mut self, target: ObjectId, by: ReachedBy) {
-        if let Some(slot) = self.by.get_mut(target.0 as usize)
-            && *slot == ReachedBy::NOT
-        {
-            *slot = by;
-            self.found.push(target);
+struct Search<'s, V> {
+    edges: &'s Edges,
+    places: Vec<Place>,
+    inner: InnerGraph,
+    /// The next number whose edges are to be followed.
+    expanded: usize,
+    /// Where the edges lie of those that are followed next, and what they lead to.
+    parts: Vec<Range<u32>>,
+    ahead: Vec<ObjectId>,
+    visitor: &'s mut V,
+}
+
+impl<V: Visitor> Search<'_, V> {
+    /// Looks along an edge from number `from`; the number of its target, if that has one.
+    #[inline]
+    fn look(&mut self, from: u32, target: ObjectId, by: ReachedBy) -> Option<u32> {
+        let place = self.places.get_mut(target.0 as usize)?;
+        match place.link {
+            UNSEEN => {
+                place.by = by.0;
+                if !self.edges.any(target) {
+                    place.link = LEAF | from;
+                    return None;
+                }
+                let number = self.inner.objects.len() as u32;
+                place.link = number;
+                self.inner.objects.push(target);
+                Some(number)
+            }
+            leaf if leaf & LEAF != 0 => {
+                if leaf & !LEAF != from {
+                    self.inner.leaf_edges.push((target, from));
+                }
+                None
+            }
+            number => Some(number).filter(|&number| number != from),
         }
+    }
+
+    /// Follows the edges of all that was found and not followed yet.
+    fn expand(&mut self) {
+        while self.expanded < self.inner.objects.len() {
+            let end = self.inner.objects.len().min(self.expanded + TOGETHER);
+            self.touch_objects(self.expanded..end);
+            for number in self.expanded..end {
+                self.inner.starts.push(self.inner.targets.len() as u32);
+                self.follow(number);
+            }
+            self.expanded = end;
+        }
+    }
+
+    fn follow(&mut self, number: usize) {
+        let object = self.inner.objects[number];
+        let Range { start, end } = self.edges.range(object);
+        let mut at = start;
+        while at < end {
+            let part = at..end.min(at.saturating_add(PART));
+            at = part.end;
+            if part.start > start {
+                self.ahead.clear();
+                self.ahead.extend(self.edges.among(part.clone()).map(|edge| edge.target));
+                self.touch_targets();
+            }
+            for edge in self.edges.among(part.clone()) {
+                let inner = self.look(number as u32, edge.target, ReachedBy(edge.index));
+                self.inner.targets.extend(inner);
+            }
+            self.visitor.visit(object, part);
+        }
+    }
+
+    /// Reads what following these numbers will need: where their edges lie, the edges, what they lead to. Reads
+    /// that do not wait for each other are served together, so each of these is a tight loop of its own.
+    fn touch_objects(&mut self, numbers: Range<usize>) {
+        let objects = &self.inner.objects[numbers];
+        self.parts.clear();
+        self.parts.extend(objects.iter().map(|&object| self.edges.range(object)));
+        let edges = self.parts.iter().fold(0, |touched, part| touched ^ self.edges.touch(part.start));
+        std::hint::black_box(edges);
+        self.ahead.clear();
+        for part in &self.parts {
+            let part = part.start..part.end.min(part.start.saturating_add(PART));
+            self.ahead.extend(self.edges.among(part).map(|edge| edge.target));
+        }
+        self.touch_targets();
+        self.visitor.touch(objects);
+    }
+
+    /// Reads what looking at the targets in `ahead` will need.
+    fn touch_targets(&self) {
+        let link = |object: &ObjectId| self.places.get(object.0 as usize).map_or(0, |place| place.link);
+        std::hint::black_box(self.ahead.iter().fold(0, |touched, object| touched ^ link(object)));
+        self.visitor.touch(&self.ahead);
+    }
+
+    fn finish(self) -> Reached {
+        let mut inner = self.inner;
+        inner.starts.push(inner.targets.len() as u32);
+        let by = self.places.iter().map(|place| ReachedBy(place.by)).collect();
+        inner.links = self.places.into_iter().map(|place| place.link).collect();
+        Reached { by, inner }
     }
 }
 
@@ -115,16 +237,16 @@ mod tests {
     fn a_later_phase_does_not_take_what_an_earlier_one_reaches_by_a_longer_path() {
         // 0 → 1 → 2 from the first phase; the second phase points straight at 2.
         let edges = edges(4, &[(0, 1), (1, 2)]);
-        let reached = reach(4, &edges, &roots(&[0, 2, 3]), &[0..1, 1..2]);
+        let reached = search(4, &edges, &roots(&[0, 2, 3]), &[0..1, 1..2], &mut ());
         let by: Vec<Reach> = reached.by.iter().map(|by| by.unpack()).collect();
         assert_eq!(by, [Reach::Root(0), Reach::Edge(0), Reach::Edge(1), Reach::Not]);
-        assert_eq!(reached.order, [ObjectId(0), ObjectId(1)]);
+        assert_eq!(reached.inner.objects[1..], [ObjectId(0), ObjectId(1)]);
     }
 
     #[test]
     fn inside_a_phase_the_path_is_a_shortest_one() {
         let edges = edges(4, &[(0, 1), (1, 2), (2, 3), (0, 3)]);
-        let reached = reach(4, &edges, &roots(&[0]), &[0..1, 1..1]);
+        let reached = search(4, &edges, &roots(&[0]), &[0..1, 1..1], &mut ());
         assert_eq!(reached.by[3].unpack(), Reach::Edge(1), "the second edge of object 0");
         assert_eq!(edges.source(1), Some(ObjectId(0)));
         assert_eq!(edges.source(3), Some(ObjectId(2)));

@@ -1,6 +1,6 @@
 //! How much memory goes when something goes.
 //!
-//! Two questions: what each object alone keeps (one pass over the dominator tree), and what a set of objects and
+//! What each object alone keeps is found with the dominators ([`crate::dominators`]). Here is what a set of objects and
 //! goroutines keeps together (one search that goes around them: dominators of single objects cannot be added
 //! up where two of the set hold the same).
 #![allow(clippy::indexing_slicing, reason = "dense ids of our own making index arrays of the same length")]
@@ -8,8 +8,8 @@
 use std::ops::{Add, AddAssign, Sub};
 
 use crate::bits::Bits;
-use crate::dominators::{DominatedBy, DominatorTree};
-use crate::graph::{Edges, Heap, ObjectId, Objects, Root, RootOrigin};
+use crate::graph::{Edges, Heap, ObjectId, ReachedBy, Root, RootOrigin};
+use crate::objects::Run;
 
 /// A number of objects and their bytes (slots, as the runtime charges them).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -59,30 +59,6 @@ impl std::iter::Sum for Tally {
     }
 }
 
-/// Bytes that each object alone keeps, itself among them; 0 for an unreachable one.
-pub fn retained_bytes(objects: &Objects, tree: &DominatorTree) -> Vec<u64> {
-    let mut retained: Vec<u64> = objects.iter().map(|object| object.size).collect();
-    let mut inner = Bits::new(retained.len());
-    for object in &tree.downward {
-        inner.add(object.0);
-    }
-    for (at, dominator) in tree.of.iter().enumerate() {
-        match dominator.unpack() {
-            DominatedBy::Unreachable => retained[at] = 0,
-            DominatedBy::Object(above) if !inner.holds(at as u32) => {
-                retained[above.0 as usize] += retained[at];
-            }
-            DominatedBy::Object(_) | DominatedBy::Roots => {}
-        }
-    }
-    for object in tree.downward.iter().rev() {
-        if let DominatedBy::Object(above) = tree.of[object.0 as usize].unpack() {
-            retained[above.0 as usize] += retained[object.0 as usize];
-        }
-    }
-    retained
-}
-
 impl Heap {
     /// What would be freed if these objects went away, and with them all that the goroutines of these ids hold
     /// on their stacks: exact, by a search that goes around them.
@@ -107,14 +83,23 @@ impl Heap {
 
     /// All reachable objects.
     pub fn live(&self) -> Tally {
-        let reached = self.objects.iter().zip(&self.reached_by).filter(|(_, by)| by.is_reached());
-        reached.map(|(object, _)| Tally::one(object.size)).sum()
+        self.tally_of(|by| by.is_reached())
     }
 
     /// All allocated objects that nothing reaches.
     pub fn garbage(&self) -> Tally {
-        let left = self.objects.iter().zip(&self.reached_by).filter(|(_, by)| !by.is_reached());
-        left.map(|(object, _)| Tally::one(object.size)).sum()
+        self.tally_of(|by| !by.is_reached())
+    }
+
+    /// All objects of which this is true; counted span by span, since all objects of a span are of one size.
+    fn tally_of(&self, counts: impl Fn(ReachedBy) -> bool) -> Tally {
+        let of_run = |run: Run| {
+            let reached =
+                self.reached_by.get(run.ids.start as usize..run.ids.end as usize).unwrap_or_default();
+            let objects = reached.iter().filter(|by| counts(**by)).count() as u64;
+            Tally { objects, bytes: objects.saturating_mul(run.size) }
+        };
+        self.objects.runs().map(of_run).sum()
     }
 }
 
@@ -168,8 +153,7 @@ mod tests {
         named.goroutines.push(goroutine(1, "main.main", "sleep"));
         let mut heap = named.finish();
         (heap.edges, heap.roots) = (edges(objects, pairs), roots(held));
-        heap.find_reachable();
-        heap.find_dominators();
+        heap.search_again();
         heap
     }
 

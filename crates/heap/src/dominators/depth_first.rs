@@ -1,46 +1,43 @@
-//! A depth-first walk that numbers the objects that hold pointers.
+//! A depth-first walk over the objects that hold pointers.
 
-use crate::graph::{Edges, ObjectId};
+use crate::inner_graph::{InnerGraph, ROOTS};
 
-/// The state of an object that the walk did not reach.
-pub(super) const UNSEEN: u32 = u32::MAX;
-/// Set in the state of a leaf; below it stands the number of one who points at it.
-pub(super) const LEAF: u32 = 1 << 31;
+/// The place of what the walk did not come to yet.
+const UNSEEN: u32 = u32::MAX;
 
-/// The walk's result. Number 0 is the virtual root.
+/// The walk's result: places in the order of the walk; place 0 is that of the roots.
 pub(super) struct DepthFirst {
-    /// Of each object: [`UNSEEN`], its number, or [`LEAF`] and a number.
-    pub(super) state: Vec<u32>,
-    /// Of each number its object; entry 0 stands for no object.
-    pub(super) objects: Vec<ObjectId>,
-    /// Of each number the number that is above it on the tree of the walk.
+    /// Of each number its place.
+    pub(super) places: Vec<u32>,
+    /// Of each place its number.
+    pub(super) numbers: Vec<u32>,
+    /// Of each place the place above it on the tree of the walk.
     pub(super) parents: Vec<u32>,
-    /// Edges beside the tree between numbers: `(to, from)`.
+    /// Edges beside the tree between places: `(to, from)`.
     pub(super) others: Vec<(u32, u32)>,
-    /// Further edges to leaves: `(leaf, number of the source)`.
-    pub(super) leaf_edges: Vec<(ObjectId, u32)>,
 }
 
-/// Walks from `roots` in their order.
+/// Walks from the roots in their order.
 ///
 /// What a step finds is put on the stack all at once and looked at again when its turn comes: the memory of all
 /// targets of an object is asked for together, where a step into each in turn would wait for each.
-pub(super) fn number(objects: usize, edges: &Edges, roots: impl Iterator<Item = ObjectId>) -> DepthFirst {
+pub(super) fn walk(graph: &InnerGraph) -> DepthFirst {
+    let count = graph.objects.len();
     let mut walk = DepthFirst {
-        state: vec![UNSEEN; objects],
-        objects: vec![ObjectId(UNSEEN)],
-        parents: vec![0],
+        places: vec![UNSEEN; count],
+        numbers: Vec::with_capacity(count),
+        parents: Vec::with_capacity(count),
         others: Vec::new(),
-        leaf_edges: Vec::new(),
     };
-    let mut open: Vec<(u32, ObjectId)> = Vec::new();
-    for root in roots {
-        walk.look(0, root, edges, &mut open);
-        while let Some((from, object)) = open.pop() {
-            let Some(number) = walk.enter(from, object) else { continue };
+    walk.enter(0, ROOTS);
+    let mut open: Vec<(u32, u32)> = Vec::new();
+    for &top in &graph.tops {
+        walk.look(0, top, &mut open);
+        while let Some((from, number)) = open.pop() {
+            let Some(place) = walk.enter(from, number) else { continue };
             let before = open.len();
-            for target in edges.targets(object) {
-                walk.look(number, target, edges, &mut open);
+            for &target in graph.targets_of(number) {
+                walk.look(place, target, &mut open);
             }
             open[before..].reverse();
         }
@@ -49,42 +46,34 @@ pub(super) fn number(objects: usize, edges: &Edges, roots: impl Iterator<Item = 
 }
 
 impl DepthFirst {
-    /// Looks along an edge from number `from`: only an object that holds pointers and is new is to be entered.
-    fn look(&mut self, from: u32, target: ObjectId, edges: &Edges, open: &mut Vec<(u32, ObjectId)>) {
-        let Some(state) = self.state.get_mut(target.0 as usize) else { return };
-        match *state {
-            UNSEEN if !edges.any(target) => *state = LEAF | from,
-            UNSEEN => open.push((from, target)),
-            leaf if leaf & LEAF != 0 => {
-                if leaf & !LEAF != from {
-                    self.leaf_edges.push((target, from));
-                }
-            }
-            number => self.beside_tree(from, number),
+    /// Looks along an edge from place `from`: only what is new is to be entered.
+    fn look(&mut self, from: u32, number: u32, open: &mut Vec<(u32, u32)>) {
+        match self.places[number as usize] {
+            UNSEEN => open.push((from, number)),
+            place => self.beside_tree(from, place),
         }
     }
 
-    /// Numbers an object if no step since it was seen has done so; else the edge is one beside the tree.
-    fn enter(&mut self, from: u32, object: ObjectId) -> Option<u32> {
-        let state = &mut self.state[object.0 as usize];
-        match *state {
+    /// Gives a number its place if no step since it was seen has done so; else the edge is one beside the tree.
+    fn enter(&mut self, from: u32, number: u32) -> Option<u32> {
+        let place = &mut self.places[number as usize];
+        match *place {
             UNSEEN => {
-                let number = self.objects.len() as u32;
-                *state = number;
-                self.objects.push(object);
+                *place = self.numbers.len() as u32;
+                self.numbers.push(number);
                 self.parents.push(from);
-                Some(number)
+                Some(*place)
             }
-            number => {
-                self.beside_tree(from, number);
+            place => {
+                self.beside_tree(from, place);
                 None
             }
         }
     }
 
-    fn beside_tree(&mut self, from: u32, number: u32) {
-        if self.parents[number as usize] != from && number != from {
-            self.others.push((number, from));
+    fn beside_tree(&mut self, from: u32, place: u32) {
+        if self.parents[place as usize] != from && place != from {
+            self.others.push((place, from));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Dominators of objects without pointers: the nearest common dominator of all that point at them.
 
-use super::depth_first::LEAF;
 use crate::graph::ObjectId;
+use crate::inner_graph::LEAF;
 
 /// The dominator tree with a second, longer way up from each number (Myers, "An applicative random-access
 /// stack", 1983), so that two numbers meet after a logarithmic number of steps even below a long list.
@@ -11,14 +11,14 @@ struct Ladder<'t> {
     jump: Vec<u32>,
 }
 
-/// Takes each further edge to a leaf into account; `state` then names the leaf's dominator by number.
-pub(super) fn meet(state: &mut [u32], immediate: &[u32], leaf_edges: Vec<(ObjectId, u32)>) {
+/// Takes each further edge to a leaf into account; its link then names the leaf's dominator by number.
+pub(super) fn meet(links: &mut [u32], immediate: &[u32], leaf_edges: Vec<(ObjectId, u32)>) {
     if leaf_edges.is_empty() {
         return;
     }
     let ladder = Ladder::new(immediate);
     for (leaf, from) in leaf_edges {
-        let slot = &mut state[leaf.0 as usize];
+        let slot = &mut links[leaf.0 as usize];
         *slot = LEAF | ladder.nearest_common(*slot & !LEAF, from);
     }
 }

@@ -3,8 +3,9 @@
 //! The graph has one virtual root above all roots. Most objects of a Go heap hold no pointers, and most others
 //! are pointed at once; both get their dominator without any search:
 //!
-//! 1. `depth_first` numbers the reachable objects that hold pointers and keeps the few edges that are not on its
-//!    tree; an object without pointers (a leaf) can dominate nothing, so it only remembers who points at it.
+//! 1. `depth_first` walks over the reachable objects that hold pointers ([`InnerGraph`]) and keeps the few edges that
+//!    are not on its tree; an object without pointers (a leaf) can dominate nothing, so the search only remembered
+//!    who points at it.
 //! 2. `semidominators` is the algorithm of Lengauer and Tarjan (1979) with path compression on those few edges.
 //!    It is taken rather than the shorter SemiNCA because a singly linked list beside a map, which services
 //!    have, makes that one walk the list once for each element.
@@ -15,9 +16,11 @@ mod depth_first;
 mod leaves;
 mod semidominators;
 
-use crate::graph::{Dominator, Edges, ObjectId};
+use crate::graph::{Dominator, ObjectId, Objects};
+use crate::inner_graph::{InnerGraph, LEAF, ROOTS, UNSEEN};
+use crate::retained_sizes::RetainedSizes;
 
-use depth_first::{DepthFirst, LEAF, UNSEEN};
+use depth_first::DepthFirst;
 
 /// What dominates an object, unpacked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,42 +49,65 @@ impl Dominator {
     }
 }
 
-/// The dominator tree of a heap.
-#[derive(Debug, Default)]
-pub struct DominatorTree {
-    /// Of each object the immediate dominator.
-    pub of: Vec<Dominator>,
-    /// The reachable objects that hold pointers, every one behind its dominator.
-    pub downward: Vec<ObjectId>,
+/// Finds the immediate dominator of each object, and the bytes that each alone keeps.
+pub(crate) fn dominators(mut graph: InnerGraph, objects: &Objects) -> (Vec<Dominator>, RetainedSizes) {
+    let immediate = immediate_by_number(&mut graph);
+    let InnerGraph { objects: numbered, mut links, leaf_edges, .. } = graph;
+    leaves::meet(&mut links, &immediate, leaf_edges);
+    let sums = sums_by_number(objects, &links, &immediate);
+    let mut retained = RetainedSizes::with_room(objects.len());
+    for run in objects.runs() {
+        for link in &mut links[run.ids.start as usize..run.ids.end as usize] {
+            let (above, bytes) = match *link {
+                UNSEEN => {
+                    retained.push(0);
+                    continue;
+                }
+                leaf if leaf & LEAF != 0 => (leaf & !LEAF, run.size),
+                number => (immediate[number as usize], sums[number as usize]),
+            };
+            retained.push(bytes);
+            *link = if above == ROOTS { Dominator::ROOTS.0 } else { numbered[above as usize].0 };
+        }
+    }
+    (links.into_iter().map(Dominator).collect(), retained)
 }
 
-/// Finds the immediate dominator of each of `objects` objects. Targets outside the heap are left out.
-pub fn dominators(objects: usize, edges: &Edges, roots: impl Iterator<Item = ObjectId>) -> DominatorTree {
-    let DepthFirst { mut state, objects: mut numbered, parents, others, leaf_edges } =
-        depth_first::number(objects, edges, roots);
-    let immediate = semidominators::immediate_dominators(parents, &others);
-    drop(others);
-    leaves::meet(&mut state, &immediate, leaf_edges);
-    for slot in &mut state {
-        let number = match *slot {
-            UNSEEN => continue,
-            leaf if leaf & LEAF != 0 => leaf & !LEAF,
-            number => immediate[number as usize],
-        };
-        *slot = match number {
-            0 => Dominator::ROOTS.0,
-            number => numbered[number as usize].0,
-        };
+/// Of each number that of its immediate dominator. The edges of the graph are gone afterwards: what comes next takes
+/// much memory itself.
+fn immediate_by_number(graph: &mut InnerGraph) -> Vec<u32> {
+    let DepthFirst { mut places, numbers, parents, others } = depth_first::walk(graph);
+    (graph.starts, graph.targets, graph.tops) = Default::default();
+    let by_place = semidominators::immediate_dominators(parents, others);
+    for slot in &mut places {
+        *slot = numbers[by_place[*slot as usize] as usize];
     }
-    numbered.remove(0);
-    DominatorTree { of: state.into_iter().map(Dominator).collect(), downward: numbered }
+    places
+}
+
+/// Of each number the bytes that its object alone keeps. A dominator's number is smaller than that of what it
+/// dominates.
+fn sums_by_number(objects: &Objects, links: &[u32], immediate: &[u32]) -> Vec<u64> {
+    let mut sums = vec![0u64; immediate.len()];
+    for run in objects.runs() {
+        for &link in &links[run.ids.start as usize..run.ids.end as usize] {
+            if link != UNSEEN {
+                sums[(link & !LEAF) as usize] += run.size;
+            }
+        }
+    }
+    for number in (1..immediate.len()).rev() {
+        sums[immediate[number] as usize] += sums[number];
+    }
+    sums
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::edges::EdgesBuilder;
-    use crate::graph_of_numbers::edges;
+    use crate::graph::Edges;
+    use crate::graph_of_numbers::{edges, objects_of_64_bytes};
     use petgraph::graph::{DiGraph, NodeIndex};
     use proptest::prelude::*;
 
@@ -104,15 +130,18 @@ mod tests {
         nodes[1..].iter().map(dominated_by).collect()
     }
 
-    fn ours(objects: u32, pairs: &[(u32, u32)], roots: &[u32]) -> (Vec<DominatedBy>, DominatorTree) {
-        let edges = edges(objects, pairs);
-        let tree = dominators(objects as usize, &edges, roots.iter().map(|&root| ObjectId(root)));
-        (tree.of.iter().map(|dominator| dominator.unpack()).collect(), tree)
+    /// Ours, for a heap of objects of 64 bytes.
+    fn tree(count: u32, edges: &Edges, roots: &[u32]) -> Vec<DominatedBy> {
+        let roots = crate::graph_of_numbers::roots(roots);
+        let everything = 0..roots.len();
+        let reached = crate::reach::search(count as usize, edges, &roots, &[everything, 0..0], &mut ());
+        let (dominators, _) = dominators(reached.inner, &objects_of_64_bytes(count));
+        dominators.iter().map(|dominator| dominator.unpack()).collect()
     }
 
     #[test]
     fn a_diamond_is_dominated_by_its_top_and_garbage_by_nothing() {
-        let (found, _) = ours(5, &[(0, 1), (0, 2), (1, 3), (2, 3), (4, 3)], &[0]);
+        let found = tree(5, &edges(5, &[(0, 1), (0, 2), (1, 3), (2, 3), (4, 3)]), &[0]);
         let top = DominatedBy::Object(ObjectId(0));
         assert_eq!(found, [DominatedBy::Roots, top, top, top, DominatedBy::Unreachable]);
     }
@@ -134,9 +163,10 @@ mod tests {
             targets.into_iter().for_each(|target| edges.push(ObjectId(object), ObjectId(target), 0));
         }
         let edges = edges.finish();
-        let tree = dominators(3 * n as usize + 2, &edges, [ObjectId(0)].into_iter());
-        assert_eq!(tree.of[n as usize].unpack(), DominatedBy::Object(ObjectId(n - 1)));
-        assert!(tree.of[n as usize + 1..=2 * n as usize].iter().all(|&dominator| dominator == Dominator(0)));
+        let tree = tree(3 * n + 2, &edges, &[0]);
+        assert_eq!(tree[n as usize], DominatedBy::Object(ObjectId(n - 1)));
+        let first = DominatedBy::Object(ObjectId(0));
+        assert!(tree[n as usize + 1..=2 * n as usize].iter().all(|&dominator| dominator == first));
     }
 
     proptest! {
@@ -149,13 +179,8 @@ mod tests {
         ) {
             let pairs: Vec<(u32, u32)> = pairs.iter().map(|pair| (pair.0 % objects, pair.1 % objects)).collect();
             let roots: Vec<u32> = roots.iter().map(|root| root % objects).collect();
-            let (found, tree) = ours(objects, &pairs, &roots);
+            let found = tree(objects, &edges(objects, &pairs), &roots);
             prop_assert_eq!(&found, &expected(objects, &pairs, &roots));
-            for (at, object) in tree.downward.iter().enumerate() {
-                if let DominatedBy::Object(above) = found[object.0 as usize] {
-                    prop_assert!(tree.downward[..at].contains(&above), "each stands behind its dominator");
-                }
-            }
         }
     }
 }

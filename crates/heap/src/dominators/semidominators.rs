@@ -1,5 +1,5 @@
 //! Lengauer and Tarjan, "A fast algorithm for finding dominators in a flowgraph", TOPLAS 1979: the version with
-//! path compression, O(edges · log nodes), on numbers of a depth-first walk.
+//! path compression, O(edges · log nodes), on places of a depth-first walk, which it calls numbers.
 
 /// What the algorithm keeps for a number, on one cache line.
 #[derive(Clone, Copy)]
@@ -19,9 +19,10 @@ const END: u32 = 0;
 
 /// Of each number the number of its immediate dominator. `parents` is the tree of the walk, `others` are the
 /// edges `(to, from)` beside it.
-pub(super) fn immediate_dominators(parents: Vec<u32>, others: &[(u32, u32)]) -> Vec<u32> {
+pub(super) fn immediate_dominators(parents: Vec<u32>, others: Vec<(u32, u32)>) -> Vec<u32> {
     let count = parents.len();
-    let (starts, sources) = by_target(count, others);
+    let (starts, sources) = by_target(count, &others);
+    drop(others);
     let mut forest = Forest {
         nodes: (0..)
             .zip(&parents)

@@ -80,8 +80,7 @@ pub fn read(bytes: &[u8]) -> Result<Heap, HeapError> {
     };
     fill_up(&mut heap);
     heap.gaps.append(&mut gaps);
-    heap.find_reachable();
-    heap.find_dominators();
+    heap.search_again();
     Ok(heap)
 }
 

@@ -172,8 +172,7 @@ proptest! {
                 Root { origin, slot: Addr::new(slot), ty: None, type_word: None, target, offset, conservative }
             })
             .collect();
-        heap.find_reachable();
-        heap.find_dominators();
+        heap.search_again();
         assert_same(&read(&written(&heap)).unwrap(), &heap);
     }
 }

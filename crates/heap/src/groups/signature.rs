@@ -210,7 +210,7 @@ impl Signer<'_> {
     fn sign_children(&mut self, object: ObjectId) {
         let from = self.signed[object.0 as usize];
         let shape = self.heap.shape_of.get(object.0 as usize).copied().unwrap_or(ShapeId(0));
-        for Edge { index: edge, target, word } in self.heap.edges.of(object) {
+        for Edge { index: edge, target, word, .. } in self.heap.edges.of(object) {
             let at = target.0 as usize;
             if self.heap.reached_by.get(at).map(|by| by.unpack()) != Some(Reach::Edge(edge)) {
                 continue;

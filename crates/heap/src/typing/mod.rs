@@ -1,7 +1,7 @@
 //! Which type each object has, and how that is known.
 //!
 //! The runtime records the type of few objects. All others are told by who points at them: types spread from
-//! typed roots along the pointers in the order in which reachability found them. Every pointer makes a *claim*
+//! typed roots along the pointers, in the search for reachable objects itself ([`crate::reach`]). Every pointer makes a *claim*
 //! ([`evidence`]); the most trusted one wins, and when a better one comes late, the object is asked again what
 //! its own pointers say. What no typed pointer reaches is then told by interface words and code addresses alone.
 #![allow(clippy::indexing_slicing, reason = "dense ids of our own making index arrays of the same length")]
@@ -15,6 +15,8 @@ mod source;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
+
 use leakscope_goruntime::Pointee;
 use leakscope_model::Addr;
 use leakscope_target::TargetMemory;
@@ -22,6 +24,7 @@ use leakscope_target::TargetMemory;
 use crate::graph::{Edge, How, ObjectId, Scan, Shape, ShapeId};
 
 use crate::bits::Bits;
+use crate::reach::Visitor;
 use evidence::{Claim, Trust, claim};
 
 pub(crate) use interfaces::DynamicTypes;
@@ -41,25 +44,6 @@ pub struct Typed {
     pub shapes: Vec<Shape>,
 }
 
-/// Finds the type of every object. `order` are the reachable objects that hold pointers, as they were reached.
-pub fn type_objects(
-    scan: &Scan,
-    order: &[ObjectId],
-    source: &dyn TypeSource,
-    memory: &dyn TargetMemory,
-) -> Typed {
-    let mut typing = Typing::new(scan, source, memory);
-    typing.take_headers();
-    typing.take_roots();
-    for &object in order {
-        typing.spread(object);
-    }
-    typing.spread_again();
-    typing.take_guesses();
-    typing.spread_again();
-    typing.finish()
-}
-
 /// What is known of one object, in 8 bytes.
 #[derive(Debug, Clone, Copy)]
 struct State {
@@ -69,7 +53,8 @@ struct State {
     how: How,
 }
 
-struct Typing<'s> {
+/// Finds the type of every object while the search goes over the reachable ones.
+pub(crate) struct Typing<'s> {
     scan: &'s Scan,
     memory: &'s dyn TargetMemory,
     classes: SlotClasses,
@@ -78,14 +63,30 @@ struct Typing<'s> {
     states: Vec<State>,
     /// The objects whose pointers have been asked.
     asked: Bits,
-    /// The edges that point inside their target.
-    interior: Bits,
     /// Objects that were asked and then got a better type.
     again: Vec<ObjectId>,
 }
 
+/// An object is asked what its pointers say when the search comes to it.
+impl Visitor for Typing<'_> {
+    fn touch(&self, objects: &[ObjectId]) {
+        let shape = |object: &ObjectId| self.states.get(object.0 as usize).map_or(0, |state| state.shape.0);
+        std::hint::black_box(objects.iter().fold(0, |touched, object| touched ^ shape(object)));
+    }
+
+    fn visit(&mut self, object: ObjectId, edges: Range<u32>) {
+        self.asked.add(object.0);
+        self.spread(object, edges);
+    }
+}
+
 impl<'s> Typing<'s> {
-    fn new(scan: &'s Scan, source: &'s dyn TypeSource, memory: &'s dyn TargetMemory) -> Typing<'s> {
+    /// Starts with what the runtime records and what roots say.
+    pub(crate) fn new(
+        scan: &'s Scan,
+        source: &'s dyn TypeSource,
+        memory: &'s dyn TargetMemory,
+    ) -> Typing<'s> {
         let (classes, class_of_span) = SlotClasses::of(&scan.objects);
         let mut shapes = ShapeTable::new(source);
         let unknown: Vec<ShapeId> = classes
@@ -99,12 +100,12 @@ impl<'s> Typing<'s> {
             states.resize(end as usize, State { shape, class, trust: Trust::None, how: How::None });
         }
         let asked = Bits::new(states.len());
-        let mut interior = Bits::new(scan.edges.len() as usize);
-        for &(edge, _) in scan.edges.interior() {
-            interior.add(edge);
-        }
         let dynamic = DynamicTypes::new(memory);
-        Typing { scan, memory, classes, shapes, dynamic, states, asked, interior, again: Vec::new() }
+        let again = Vec::new();
+        let mut typing = Typing { scan, memory, classes, shapes, dynamic, states, asked, again };
+        typing.take_headers();
+        typing.take_roots();
+        typing
     }
 
     fn take_headers(&mut self) {
@@ -140,30 +141,29 @@ impl<'s> Typing<'s> {
         }
     }
 
-    /// Asks what each pointer of an object says about its target.
-    fn spread(&mut self, object: ObjectId) {
-        self.asked.add(object.0);
+    /// Asks what these pointers of an object say about their targets.
+    fn spread(&mut self, object: ObjectId, edges: Range<u32>) {
         let State { shape, trust, .. } = self.states[object.0 as usize];
         if trust == Trust::None {
             return;
         }
         let scan = self.scan;
-        for edge in scan.edges.of(object) {
+        for edge in scan.edges.among(edges) {
             self.follow(shape, edge);
         }
     }
 
     fn spread_again(&mut self) {
         while let Some(object) = self.again.pop() {
-            self.spread(object);
+            self.spread(object, self.scan.edges.range(object));
         }
     }
 
-    fn follow(&mut self, shape: ShapeId, Edge { index: edge, target, word: index }: Edge) {
+    fn follow(&mut self, shape: ShapeId, Edge { index: edge, target, word: index, inside }: Edge) {
         let Some(state) = self.states.get(target.0 as usize).copied() else { return };
         let Some(word) = self.shapes.word(shape, index) else { return };
         let pointee = word.pointee;
-        if self.interior.holds(edge) {
+        if inside {
             self.offer_by_word(edge, target, self.scan.edges.offset_in_target(edge), pointee);
             return;
         }
@@ -293,7 +293,11 @@ impl<'s> Typing<'s> {
         }
     }
 
-    fn finish(self) -> Typed {
+    /// Asks again what was asked too early, takes guesses for what no typed pointer reached, and says what is known.
+    pub(crate) fn finish(mut self) -> Typed {
+        self.spread_again();
+        self.take_guesses();
+        self.spread_again();
         Typed {
             shape_of: self.states.iter().map(|state| state.shape).collect(),
             how_of: self.states.iter().map(|state| state.how).collect(),

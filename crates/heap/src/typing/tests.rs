@@ -100,10 +100,10 @@ impl Program {
         let mut edges = EdgesBuilder::default();
         for id in 0..u32::try_from(self.spans.len()).unwrap() {
             for (&(_, word), &(target, offset)) in self.pointers.range((id, 0)..(id + 1, 0)) {
-                if offset > 0 {
-                    edges.points_inside(u32::try_from(edges.len()).unwrap(), offset);
-                }
                 edges.push(ObjectId(id), ObjectId(target), word);
+                if offset > 0 {
+                    edges.points_inside(u32::try_from(edges.len() - 1).unwrap(), offset);
+                }
             }
         }
         let edges = edges.finish();
@@ -111,9 +111,10 @@ impl Program {
         assert!(refused.is_empty());
         let scan = Scan { objects, edges, ..std::mem::take(&mut self.scan) };
         let everything = 0..scan.roots.len();
-        let reached =
-            crate::reach::reach(scan.objects.len() as usize, &scan.edges, &scan.roots, &[everything, 0..0]);
-        let typed = type_objects(&scan, &reached.order, &self, memory);
+        let mut typing = Typing::new(&scan, &self, memory);
+        let objects = scan.objects.len() as usize;
+        crate::reach::search(objects, &scan.edges, &scan.roots, &[everything, 0..0], &mut typing);
+        let typed = typing.finish();
         let name = |shape: &ShapeId| typed.shapes[shape.0 as usize].name.to_string();
         typed.shape_of.iter().map(name).zip(typed.how_of).collect()
     }
