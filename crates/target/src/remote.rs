@@ -1,4 +1,9 @@
-//! Reading another process's memory: `process_vm_readv`, and `/proc/PID/mem` where that is forbidden.
+//! Reading another process's memory, by one of two ways with the same answers.
+//!
+//! `process_vm_readv` takes a thousand ranges at a time, but pins the pages that it reads, and the kernel gives a process
+//! its own copy of a page that is to be pinned and that it shares with the one it was forked from (`mm/gup.c`,
+//! `gup_must_unshare`). Reading a forked copy that way takes as much memory as is read, on the account of the process that
+//! we look at, and three times the CPU. `/proc/PID/mem` does not pin: a copy is read through it.
 
 use std::fs::File;
 use std::io::{self, IoSliceMut};
@@ -19,13 +24,21 @@ const MAX_RANGES: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct RemoteMemory {
     pid: Pid,
-    /// Opened where `process_vm_readv` is not allowed (a container's seccomp profile, an old kernel).
+    /// Whether it shares its pages with the process that it was forked from.
+    is_copy: bool,
+    /// `/proc/PID/mem`: for a copy, and where `process_vm_readv` is not allowed (a container's seccomp profile, an
+    /// old kernel).
     file: OnceLock<Option<File>>,
 }
 
 impl RemoteMemory {
     pub(crate) fn of(pid: Pid) -> RemoteMemory {
-        RemoteMemory { pid, file: OnceLock::new() }
+        RemoteMemory { pid, is_copy: false, file: OnceLock::new() }
+    }
+
+    /// The memory of a process that was forked from another to be read.
+    pub(crate) fn of_copy(pid: Pid) -> RemoteMemory {
+        RemoteMemory { is_copy: true, ..RemoteMemory::of(pid) }
     }
 
     /// Fills all of `buf`, or names the first address that could not be read.
@@ -49,8 +62,11 @@ impl RemoteMemory {
         Some(u64::from_le_bytes(word))
     }
 
-    /// Fills many ranges, up to a thousand with one system call.
+    /// Fills many ranges; up to a thousand with one system call where it is no copy.
     pub(crate) fn read_many(&self, ranges: &mut [(Addr, &mut [u8])]) -> Vec<Result<(), ReadError>> {
+        if self.is_copy {
+            return ranges.iter_mut().map(|(addr, buf)| self.read_exact(*addr, buf)).collect();
+        }
         let mut answers = Vec::with_capacity(ranges.len());
         for batch in ranges.chunks_mut(MAX_RANGES) {
             let mut rest = batch;
@@ -86,6 +102,11 @@ impl RemoteMemory {
     }
 
     fn read_some(&self, addr: u64, buf: &mut [u8]) -> io::Result<usize> {
+        if self.is_copy
+            && let Some(file) = self.file()
+        {
+            return file.read_at(buf, addr);
+        }
         let remote = [RemoteIoVec { base: addr as usize, len: buf.len() }];
         match process_vm_readv(self.pid, &mut [IoSliceMut::new(buf)], &remote) {
             Err(Errno::EPERM | Errno::ENOSYS) => self.read_file(addr, buf),
@@ -94,10 +115,13 @@ impl RemoteMemory {
     }
 
     fn read_file(&self, addr: u64, buf: &mut [u8]) -> io::Result<usize> {
-        let file = self.file.get_or_init(|| File::open(format!("/proc/{}/mem", self.pid)).ok());
-        match file {
+        match self.file() {
             Some(file) => file.read_at(buf, addr),
             None => Err(io::ErrorKind::PermissionDenied.into()),
         }
+    }
+
+    fn file(&self) -> Option<&File> {
+        self.file.get_or_init(|| File::open(format!("/proc/{}/mem", self.pid)).ok()).as_ref()
     }
 }

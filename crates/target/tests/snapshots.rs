@@ -72,6 +72,34 @@ fn a_fork_equals_the_process() {
     assert!(stable > 30 << 20 && differ < stable / 1000, "{differ} of {stable} bytes differ");
 }
 
+/// What we read must not be copied for it: the copies would count as memory of the process, which may be near its limit.
+#[test]
+fn reading_a_fork_takes_no_memory() {
+    let go = GoProcess::start("cache-go1.26.6", &["60"]);
+    let snapshot = snapshot(&go, Mode::Fork).unwrap();
+    let [(child, _)] = go.children()[..] else { panic!("{:?}", go.children()) };
+    let own_pages = || {
+        let text = std::fs::read_to_string(format!("/proc/{child}/smaps_rollup")).unwrap();
+        let private = text.lines().filter_map(|line| line.strip_prefix("Private_")?.split_once(':'));
+        let bytes = |(_, size): (&str, &str)| {
+            size.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() << 10
+        };
+        private.map(bytes).sum::<usize>()
+    };
+    let before = own_pages();
+    let (mut read, mut bytes) = (0, vec![0; 1 << 20]);
+    for mapping in snapshot.mappings().iter().filter(|mapping| mapping.read && mapping.write) {
+        for start in (mapping.start.get()..mapping.end.get()).step_by(bytes.len()) {
+            let part = bytes.len().min(usize::try_from(mapping.end.get() - start).unwrap());
+            let ranges = &mut [(Addr::new(start), &mut bytes[..part])];
+            read += snapshot.read_many(ranges).into_iter().flatten().count() * part;
+        }
+    }
+    let copied = own_pages().saturating_sub(before);
+    assert!(read > 60 << 20, "{read} bytes read");
+    assert!(copied < read / 10, "{copied} bytes copied for {read} that were read");
+}
+
 #[test]
 fn a_stopped_process_equals_itself_to_the_byte() {
     let go = GoProcess::start("cache-go1.26.6", &["30"]);

@@ -203,11 +203,15 @@ impl Snapshot {
         watchdog: Option<Watchdog>,
         facts: SnapshotFacts,
     ) -> Result<Snapshot, TargetError> {
+        let memory = match facts.mode {
+            Mode::Fork => RemoteMemory::of_copy(taken.task),
+            Mode::Auto | Mode::Stop | Mode::Live => RemoteMemory::of(taken.task),
+        };
         Ok(Snapshot {
             facts,
             threads: taken.threads,
             mappings: mappings_of(taken.task.as_raw().unsigned_abs())?,
-            memory: RemoteMemory::of(taken.task),
+            memory,
             tracer: Some(tracer),
             _watchdog: watchdog,
         })
