@@ -1,42 +1,30 @@
 //! Reads the contents of every span that holds pointers, once and in address order, and turns them into edges.
 //!
-//! This is the hot loop of the whole analysis: a batch of spans in one buffer, no allocation an object, and no
-//! look at spans without pointers. Objects come in order of id, so that the edge lists fill in one pass.
+//! This is the hot loop of the reading half: a batch of spans in one buffer, no allocation an object, and no
+//! look at spans without pointers. Objects come in order of id, so that the edge lists fill in one pass; each
+//! processor takes a share of the spans ([`shares`]).
 
 mod mapped;
+mod pending;
+mod shares;
 
 use std::rc::Rc;
 
 use leakscope_model::{Addr, Gap};
-use leakscope_target::TargetMemory;
 
 use crate::arena_bitmaps::ArenaBitmaps;
-use crate::edges::EdgesBuilder;
 use crate::error::HeapError;
-use crate::gather::{Want, gather};
-use crate::graph::{Edges, ObjectId};
+use crate::graph::ObjectId;
 use crate::objects::{Objects, SpanRow};
 use crate::pointers::PointerBits;
 use crate::program::Program;
-use crate::reach::LIMIT;
 use crate::type_masks::{TypeMask, TypeMasks};
 
-/// The most of a span that is read at once, in bytes; a larger one comes in pieces.
-const PIECE: u64 = 1 << 20;
-const WORD: usize = 8;
+use pending::Pending;
+use shares::Share;
+pub(crate) use shares::scan;
 
-/// What the contents of the heap say.
-#[derive(Debug, Default)]
-pub(crate) struct Contents {
-    pub(crate) edges: Edges,
-    /// Objects with the `abi.Type` that the runtime records with them.
-    pub(crate) headers: Vec<(ObjectId, Addr)>,
-    /// Edge index and the word before the pointer, where that is a type or an itab.
-    pub(crate) type_words: Vec<(u32, Addr)>,
-    /// Objects whose first word is a code address.
-    pub(crate) code_words: Vec<(ObjectId, Addr)>,
-    pub(crate) gaps: Vec<Gap>,
-}
+const WORD: usize = 8;
 
 /// What the scan needs beside the memory.
 pub(crate) struct ScanInput<'a> {
@@ -47,64 +35,6 @@ pub(crate) struct ScanInput<'a> {
     /// Where the runtime keeps pointer maps beside the heap.
     pub(crate) arenas: Option<ArenaBitmaps<'a>>,
     pub(crate) program: &'a Program,
-}
-
-/// Reads all edges.
-pub(crate) fn scan(
-    memory: &dyn TargetMemory,
-    input: &ScanInput<'_>,
-    masks: &mut TypeMasks<'_>,
-) -> Result<Contents, HeapError> {
-    let pieces = pieces(input.objects.spans());
-    let wants: Vec<Want> = pieces.iter().map(|piece| piece.want).collect();
-    let edges = EdgesBuilder::for_objects(input.objects.len());
-    let (arenas, out) = (input.arenas.clone(), Contents::default());
-    let mut scanner = Scanner { input, masks, arenas, out, edges, source: ObjectId(0), large: None, lost: 0 };
-    let mut torn = None;
-    gather(memory, &wants, |index, bytes| {
-        let Some(piece) = pieces.get(index) else { return };
-        let Some(span) = input.objects.spans().get(piece.span as usize) else { return };
-        let result = match bytes {
-            Ok(bytes) => scanner.piece(span, piece.offset, bytes),
-            Err(err) => {
-                let reason = format!("contents of the span at {}: {err}", span.base);
-                scanner.out.gaps.push(Gap::new("heap", reason));
-                Ok(())
-            }
-        };
-        torn = torn.take().or(result.err());
-    });
-    if let Some(err) = torn {
-        return Err(err);
-    }
-    scanner.check_count()?;
-    scanner.note_lost();
-    Ok(Contents { edges: scanner.edges.finish(), ..scanner.out })
-}
-
-/// A part of one span.
-struct Piece {
-    span: u32,
-    offset: u64,
-    want: Want,
-}
-
-fn pieces(spans: &[SpanRow]) -> Vec<Piece> {
-    let mut pieces = Vec::with_capacity(spans.len());
-    for (span, index) in spans.iter().zip(0u32..) {
-        if span.noscan || span.allocated.iter().all(|&word| word == 0) {
-            continue;
-        }
-        let bytes = span.read_bytes();
-        let step = if is_large(span) { PIECE } else { bytes };
-        let mut offset = 0;
-        while offset < bytes {
-            let len = step.min(bytes - offset);
-            pieces.push(Piece { span: index, offset, want: (Addr::new(span.base.get() + offset), len) });
-            offset += len;
-        }
-    }
-    pieces
 }
 
 /// Whether a span with pointers is one large object, whose type stands in the span; a span of one slot of a size
@@ -119,37 +49,28 @@ struct Large {
     mask: Option<Rc<TypeMask>>,
 }
 
-struct Scanner<'a, 'm, 't> {
+/// Goes through one share of the spans, in order.
+struct Scanner<'a> {
     input: &'a ScanInput<'a>,
-    masks: &'t mut TypeMasks<'m>,
+    masks: TypeMasks<'a>,
     arenas: Option<ArenaBitmaps<'a>>,
-    out: Contents,
-    edges: EdgesBuilder,
+    out: Share,
     /// The object whose pointers are being taken.
     source: ObjectId,
     large: Option<Large>,
-    /// Pointers into free slots.
-    lost: u32,
+    pending: Pending,
 }
 
-impl Scanner<'_, '_, '_> {
-    fn check_count(&self) -> Result<(), HeapError> {
-        let limit = u64::from(LIMIT);
-        let fits = (self.edges.len() as u64) < limit;
-        fits.then_some(()).ok_or(HeapError::TooMany { what: "pointers", limit })
-    }
-
-    /// The collector frees nothing that an allocated object points at, so such a pointer shows a torn picture.
-    fn note_lost(&mut self) {
-        if self.lost > 0 {
-            let reason =
-                format!("{} pointers lead into free memory: the program wrote while it was read", self.lost);
-            self.out.gaps.push(Gap::new("heap", reason));
-        }
-    }
-
+impl Scanner<'_> {
+    /// The edges of a part of a span.
     fn piece(&mut self, span: &SpanRow, offset: u64, bytes: &[u8]) -> Result<(), HeapError> {
-        self.check_count()?;
+        self.out.check_count()?;
+        self.words_of_piece(span, offset, bytes)?;
+        self.resolve();
+        Ok(())
+    }
+
+    fn words_of_piece(&mut self, span: &SpanRow, offset: u64, bytes: &[u8]) -> Result<(), HeapError> {
         let words = Words(bytes.as_chunks::<WORD>().0);
         if self.arenas.is_some() {
             self.mapped_piece(span, offset, words);
@@ -231,7 +152,7 @@ impl Scanner<'_, '_, '_> {
             }
             Err(err) => {
                 let reason = format!("type {ty} of the object at {}: {err}", self.input.objects.addr(id));
-                self.out.gaps.push(Gap::new("heap", reason));
+                self.out.torn_types.push((ty, Gap::new("heap", reason)));
                 Ok(None)
             }
         }
@@ -275,32 +196,6 @@ impl Scanner<'_, '_, '_> {
             self.out.code_words.push((id, code));
         }
     }
-
-    /// The edges of one object at the bits of `mask`, the first of which stands for `words[start]`; the object
-    /// begins `skipped` words before `words[object]`.
-    #[inline]
-    fn pointers(&mut self, words: Words<'_>, start: usize, object: usize, mut mask: u64, skipped: usize) {
-        while mask != 0 {
-            let at = start + mask.trailing_zeros() as usize;
-            mask &= mask - 1;
-            let word = words.at(at);
-            let Some((target, offset)) = self.input.objects.find(Addr::new(word)) else {
-                self.lost += u32::from(word != 0 && self.input.objects.is_free_slot(Addr::new(word)));
-                continue;
-            };
-            let edge = self.edges.len() as u32;
-            self.edges.push(self.source, target, (at - object + skipped) as u32);
-            if offset != 0 {
-                self.edges.points_inside(edge, offset);
-            }
-            if at > object {
-                let before = words.at(at - 1);
-                if self.input.program.is_type_word(before) {
-                    self.out.type_words.push((edge, Addr::new(before)));
-                }
-            }
-        }
-    }
 }
 
 /// Bytes as little-endian words.
@@ -318,6 +213,7 @@ impl Words<'_> {
 #[cfg(test)]
 #[allow(clippy::indexing_slicing, reason = "tests index what they made")]
 mod tests {
+    use super::shares::Contents;
     use super::*;
     use crate::graph::Objects;
     use crate::program::Ranges;
@@ -362,6 +258,15 @@ mod tests {
     }
 
     fn read(bytes: Vec<u8>, spans: Vec<SpanRow>, large_types: &[(Addr, Addr)]) -> Contents {
+        read_on(1, bytes, spans, large_types)
+    }
+
+    fn read_on(
+        threads: usize,
+        bytes: Vec<u8>,
+        spans: Vec<SpanRow>,
+        large_types: &[(Addr, Addr)],
+    ) -> Contents {
         let image = Image::new(Addr::new(BASE), bytes);
         let (objects, _) = Objects::new(spans).unwrap();
         let layout = abi_layout();
@@ -377,8 +282,7 @@ mod tests {
             arenas: None,
             program: &program,
         };
-        let mut masks = TypeMasks::new(&image, &layout).unwrap();
-        scan(&image, &input, &mut masks).unwrap()
+        shares::scan_on(threads, 1, &image, &layout, &input).unwrap()
     }
 
     #[test]
@@ -450,7 +354,12 @@ mod tests {
             });
             let spans: Vec<SpanRow> = spans.collect();
             let (objects, _) = Objects::new(spans.clone()).unwrap();
-            let found = pointers(&read(bytes, spans, &[]));
+            let contents = read(bytes.clone(), spans.clone(), &[]);
+            for threads in 2..=4 {
+                let shared = read_on(threads, bytes.clone(), spans.clone(), &[]);
+                prop_assert_eq!(&shared, &contents, "on {} threads", threads);
+            }
+            let found = pointers(&contents);
             prop_assert!(found.is_sorted_by_key(|&(source, _, word)| (source, word)));
             prop_assert!(found.iter().all(|&(source, target, _)| source.max(target) < objects.len()));
         }

@@ -162,12 +162,6 @@ pub(crate) struct EdgesBuilder {
 }
 
 impl EdgesBuilder {
-    /// A builder with room for the marks of `objects` objects.
-    pub(crate) fn for_objects(objects: u32) -> EdgesBuilder {
-        let sources = RankedBits::with_room(objects);
-        EdgesBuilder { edges: Edges { sources, ..Edges::default() }, last: None }
-    }
-
     /// How many edges there are so far.
     #[inline]
     pub(crate) fn len(&self) -> usize {
@@ -200,6 +194,19 @@ impl EdgesBuilder {
         }
     }
 
+    /// Adds edges of objects with larger ids.
+    pub(crate) fn append(&mut self, later: EdgesBuilder) {
+        let (mine, theirs) = (&mut self.edges, later.edges);
+        let before = mine.packed.len() as u32;
+        let shifted = |index: u32| index.saturating_add(before);
+        mine.sources.append(&theirs.sources);
+        mine.starts.extend(theirs.starts.into_iter().map(shifted));
+        mine.packed.extend(theirs.packed);
+        mine.far.extend(theirs.far.into_iter().map(|(edge, word)| (shifted(edge), word)));
+        mine.interior.extend(theirs.interior.into_iter().map(|(edge, offset)| (shifted(edge), offset)));
+        self.last = later.last.or(self.last);
+    }
+
     /// The edges.
     pub(crate) fn finish(mut self) -> Edges {
         self.edges.starts.push(self.edges.packed.len() as u32);
@@ -220,9 +227,11 @@ mod tests {
                 prop::collection::vec((any::<u32>(), prop_oneof![0u32..10, 32760u32..32770, 65530u32..65540, any::<u32>()]), 1..5),
                 0..20,
             ),
+            cut in 0u32..300,
         ) {
-            let mut builder = EdgesBuilder::for_objects(300);
+            let (mut before, mut behind) = (EdgesBuilder::default(), EdgesBuilder::default());
             for (&source, list) in &lists {
+                let builder = if source < cut { &mut before } else { &mut behind };
                 for &(target, word) in list {
                     builder.push(ObjectId(source), ObjectId(target), word);
                     if word % 3 == 1 {
@@ -230,7 +239,8 @@ mod tests {
                     }
                 }
             }
-            let edges = builder.finish();
+            before.append(behind);
+            let edges = before.finish();
             prop_assert_eq!(edges.sources() as usize, lists.len());
             let mut index = 0;
             for object in 0..310 {

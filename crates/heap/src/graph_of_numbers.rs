@@ -7,7 +7,7 @@ use crate::graph::{Edges, ObjectId, Objects, Root, RootOrigin, SpanRow};
 
 /// Edges of a heap of `objects` objects; the n-th edge of an object stands in its n-th word.
 pub(crate) fn edges(objects: u32, pairs: &[(u32, u32)]) -> Edges {
-    let mut edges = EdgesBuilder::for_objects(objects);
+    let mut edges = EdgesBuilder::default();
     for from in 0..objects {
         let to = pairs.iter().filter(|pair| pair.0 == from).map(|pair| ObjectId(pair.1));
         for (word, target) in (0..).zip(to) {

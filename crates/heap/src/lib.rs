@@ -59,6 +59,7 @@ mod root_names;
 pub mod root_order;
 mod roots;
 mod samples;
+mod slot_index;
 mod spans;
 mod specials;
 mod stacks;

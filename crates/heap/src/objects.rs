@@ -1,8 +1,6 @@
 //! Every allocated object of a heap under a dense id, and the way from an address to its object and back.
 //!
-//! Three steps lead from an address to an object: page → span by one table a 64 MB region, offset → slot by a
-//! multiplication, slot → id by counting the allocated slots before it. None of them depends on where the heap
-//! lies: Go 1.26 puts it at a random place.
+//! The way from an address to an object is in [`crate::slot_index`].
 #![allow(clippy::indexing_slicing, reason = "indices come from this module's own dense arrays")]
 
 use std::ops::Range;
@@ -11,12 +9,11 @@ use leakscope_model::Addr;
 
 use crate::error::HeapError;
 use crate::graph::ObjectId;
+use crate::slot_index::{Found, SlotIndex};
 
 /// Bytes of a page of the Go heap (`runtime/internal/sys.PageSize`); the same in every version and port.
 pub const PAGE_BYTES: u64 = 1 << PAGE_SHIFT;
-const PAGE_SHIFT: u32 = 13;
-const REGION_SHIFT: u32 = 26;
-const PAGES_IN_REGION: usize = 1 << (REGION_SHIFT - PAGE_SHIFT);
+pub(crate) const PAGE_SHIFT: u32 = 13;
 /// Go's heap never lies above this (`runtime/malloc.go`, `heapAddrBits`).
 const ADDRESS_LIMIT: u64 = 1 << 48;
 const IDS_IN_STEP: u32 = 64;
@@ -67,7 +64,8 @@ impl SpanRow {
         if self.slots == 1 { self.slot_size } else { self.span_bytes() }
     }
 
-    fn bytes(&self) -> Option<u64> {
+    /// Bytes of its slots; `None` where they are more than can be.
+    pub(crate) fn bytes(&self) -> Option<u64> {
         self.slot_size.checked_mul(u64::from(self.slots))
     }
 }
@@ -107,39 +105,12 @@ pub(crate) struct Run {
     pub(crate) size: u64,
 }
 
-/// What a lookup needs of a span, in half a cache line.
-#[derive(Debug, Clone, Copy)]
-struct HotSpan {
-    /// Address of the first slot's value (behind its header).
-    base: u64,
-    slot_size: u64,
-    /// ⌈2³² / slot_size⌉, 0 for a span of one slot (`mspan.divMul`).
-    magic: u32,
-    slots: u32,
-    /// Its first word in `Objects::words`.
-    first_word: u32,
-}
-
-/// 64 slots of a span: which are allocated, and the id of the first.
-#[derive(Debug, Clone, Copy)]
-struct SlotWord {
-    allocated: u64,
-    first: u32,
-}
-
 /// Every allocated object: spans in address order.
 #[derive(Debug, Clone, Default)]
 pub struct Objects {
     spans: Vec<SpanRow>,
     len: u32,
-    hot: Vec<HotSpan>,
-    words: Vec<SlotWord>,
-    /// Start of the first region that holds a span.
-    lowest: u64,
-    /// By region from `lowest`: 1 + the index of its page table, 0 for none.
-    regions: Vec<u32>,
-    /// By page of a region: 1 + the index of its span, 0 for none.
-    pages: Vec<u32>,
+    index: SlotIndex,
     /// By id / 64: the span that holds it.
     steps: Vec<u32>,
 }
@@ -163,60 +134,10 @@ impl Objects {
                 false
             }
         });
-        let mut objects = Objects { lowest: lowest_region(&spans), ..Objects::default() };
-        objects.number(&mut spans)?;
-        if table_is_worth_it(&spans) {
-            objects.map_pages(&spans);
-        }
-        objects.spans = spans;
+        let len = number(&mut spans)?;
+        let mut objects = Objects { index: SlotIndex::of(&spans)?, spans, len, steps: Vec::new() };
         objects.map_steps();
         Ok((objects, refused))
-    }
-
-    fn number(&mut self, spans: &mut [SpanRow]) -> Result<(), HeapError> {
-        let too_many = || HeapError::TooMany { what: "objects", limit: u64::from(u32::MAX) };
-        self.hot.reserve_exact(spans.len());
-        self.words.reserve_exact(spans.iter().map(|span| span.allocated.len()).sum());
-        for span in spans {
-            span.first = ObjectId(self.len);
-            self.hot.push(HotSpan {
-                base: span.base.get() + span.header,
-                slot_size: span.slot_size,
-                magic: if span.slots == 1 { 0 } else { magic(span.slot_size) },
-                slots: span.slots,
-                first_word: u32::try_from(self.words.len()).map_err(|_| too_many())?,
-            });
-            for &allocated in &span.allocated {
-                self.words.push(SlotWord { allocated, first: self.len });
-                self.len = self.len.checked_add(allocated.count_ones()).ok_or_else(too_many)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn map_pages(&mut self, spans: &[SpanRow]) {
-        for (span, number) in spans.iter().zip(1u32..) {
-            let first = (span.base.get() - self.lowest) >> PAGE_SHIFT;
-            let last = (span.base.get() + span.bytes().unwrap_or(1) - 1 - self.lowest) >> PAGE_SHIFT;
-            for page in first..=last {
-                let cell = self.page_cell(page);
-                if self.pages[cell] == 0 {
-                    self.pages[cell] = number;
-                }
-            }
-        }
-    }
-
-    fn page_cell(&mut self, page: u64) -> usize {
-        let region = page as usize / PAGES_IN_REGION;
-        if self.regions.len() <= region {
-            self.regions.resize(region + 1, 0);
-        }
-        if self.regions[region] == 0 {
-            self.pages.resize(self.pages.len() + PAGES_IN_REGION, 0);
-            self.regions[region] = (self.pages.len() / PAGES_IN_REGION) as u32;
-        }
-        (self.regions[region] as usize - 1) * PAGES_IN_REGION + page as usize % PAGES_IN_REGION
     }
 
     fn map_steps(&mut self) {
@@ -314,52 +235,30 @@ impl Objects {
     /// unused tail.
     #[inline]
     pub fn find(&self, addr: Addr) -> Option<(ObjectId, u64)> {
-        let (word, slot, offset) = self.slot(addr)?;
-        let bit = 1u64 << (slot % 64);
-        let before = (word.allocated & (bit - 1)).count_ones();
-        (word.allocated & bit != 0).then_some((ObjectId(word.first + before), offset))
-    }
-
-    /// Whether `addr` lies in a slot of an in-use span that holds no object.
-    pub fn is_free_slot(&self, addr: Addr) -> bool {
-        self.slot(addr).is_some_and(|(word, slot, _)| word.allocated >> (slot % 64) & 1 == 0)
-    }
-
-    /// 1 + the index of the span on whose pages `addr` lies; 0 or `None` for none.
-    #[inline]
-    fn span_number(&self, addr: Addr) -> Option<usize> {
-        if self.regions.is_empty() {
-            return Some(self.spans.partition_point(|span| span.base <= addr));
+        match self.index.find(addr.get()) {
+            Found::Object { id, offset } => Some((id, offset)),
+            Found::FreeSlot | Found::Nothing => None,
         }
-        let distance = addr.get().wrapping_sub(self.lowest);
-        let region = *self.regions.get((distance >> REGION_SHIFT) as usize)? as usize;
-        let page = (distance >> PAGE_SHIFT) as usize % PAGES_IN_REGION;
-        let cell = region.wrapping_sub(1).wrapping_mul(PAGES_IN_REGION).wrapping_add(page);
-        self.pages.get(cell).map(|&number| number as usize)
     }
 
-    /// The 64 slots among which `addr` lies, the number of its slot, and its offset in the slot.
-    #[inline]
-    fn slot(&self, addr: Addr) -> Option<(SlotWord, u32, u64)> {
-        let span = self.hot.get(self.span_number(addr)?.wrapping_sub(1))?;
-        let (slot, offset) = span.slot_at(addr.get())?;
-        let word = self.words.get(span.first_word as usize + slot as usize / 64)?;
-        Some((*word, slot, offset))
+    /// The way from addresses to objects.
+    pub(crate) fn index(&self) -> &SlotIndex {
+        &self.index
     }
 }
 
-impl HotSpan {
-    #[inline]
-    fn slot_at(&self, addr: u64) -> Option<(u32, u64)> {
-        let distance = addr.wrapping_sub(self.base);
-        let mut slot = (distance.wrapping_mul(u64::from(self.magic)) >> 32) as u32;
-        let mut offset = distance.wrapping_sub(u64::from(slot).wrapping_mul(self.slot_size));
-        if offset >= self.slot_size {
-            slot = u32::try_from(distance.checked_div(self.slot_size)?).ok()?;
-            offset = distance % self.slot_size;
-        }
-        (slot < self.slots).then_some((slot, offset))
+/// Gives each span the id of its first object; how many objects there are.
+fn number(spans: &mut [SpanRow]) -> Result<u32, HeapError> {
+    let mut len = 0u32;
+    for span in spans {
+        span.first = ObjectId(len);
+        len = len.checked_add(span.count()).ok_or_else(too_many)?;
     }
+    Ok(len)
+}
+
+pub(crate) fn too_many() -> HeapError {
+    HeapError::TooMany { what: "objects", limit: u64::from(u32::MAX) }
 }
 
 /// Where `span` ends, if it may stand behind a span that ended at `end`.
@@ -375,32 +274,6 @@ fn fit(span: &SpanRow, end: u64) -> Option<u64> {
         && span.allocated.len() as u64 == words
         && !stray;
     sound.then_some(span_end)
-}
-
-/// Whether the page tables take no more memory than a real heap's: what a damaged file claims may lie anywhere and
-/// be of any size. Without them spans are found by bisection.
-fn table_is_worth_it(spans: &[SpanRow]) -> bool {
-    const ALWAYS: u64 = 16 << 20;
-    const A_SPAN: u64 = 2048;
-    let mut last = None;
-    let mut regions = 0u64;
-    for span in spans {
-        let first = span.base.get() >> REGION_SHIFT;
-        let end = (span.base.get() + span.bytes().unwrap_or(1) - 1) >> REGION_SHIFT;
-        regions = regions.saturating_add(end - first + u64::from(last != Some(first)));
-        last = Some(end);
-    }
-    regions.saturating_mul(4 * PAGES_IN_REGION as u64) <= ALWAYS.saturating_add(spans.len() as u64 * A_SPAN)
-}
-
-fn lowest_region(spans: &[SpanRow]) -> u64 {
-    spans.first().map_or(0, |span| span.base.get() >> REGION_SHIFT << REGION_SHIFT)
-}
-
-/// ⌈2³² / size⌉ where that fits: exact for offsets below 2³² / size of error (`gc.SizeClassToDivMagic`); a wrong
-/// quotient shows as an offset beyond the slot.
-fn magic(size: u64) -> u32 {
-    u32::try_from((1u64 << 32).div_ceil(size)).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -436,10 +309,8 @@ mod tests {
         assert_eq!(addrs, [far, 0xc0_0000_0000, 0xc0_0000_0000 + 65 * 48, 0xc0_0000_0000 + 169 * 48]);
         assert_eq!(objects.find(Addr::new(0xc0_0000_0000 + 65 * 48 + 47)), Some((ObjectId(2), 47)));
         assert_eq!(objects.find(Addr::new(0xc0_0000_0000 + 66 * 48)), None);
-        assert!(objects.is_free_slot(Addr::new(0xc0_0000_0000 + 66 * 48)));
-        assert!(
-            !objects.is_free_slot(Addr::new(0xc0_0000_0000 + 65 * 48)) && !objects.is_free_slot(Addr::new(8))
-        );
+        assert_eq!(objects.index().find(0xc0_0000_0000 + 66 * 48), Found::FreeSlot);
+        assert_eq!(objects.index().find(8), Found::Nothing);
         assert_eq!(objects.find(Addr::new(0xc0_0000_0000 + 170 * 48)), None);
         assert_eq!(objects.find(Addr::new(far - 1)), None);
         assert_eq!(objects.find(Addr::new(0)), None);
@@ -451,7 +322,7 @@ mod tests {
         let huge = 1 << 46;
         let (objects, _) =
             Objects::new(vec![span(0x2000, huge, 1, &[0]), span(huge * 2, 16, 9, &[8])]).unwrap();
-        assert!(objects.pages.is_empty());
+        assert!(!objects.index().has_tables());
         assert_eq!(objects.find(Addr::new(huge - 1)), Some((ObjectId(0), huge - 1 - 0x2000)));
         assert_eq!(objects.find(Addr::new(huge * 2 + 8 * 16 + 1)), Some((ObjectId(1), 1)));
         assert_eq!(objects.find(Addr::new(huge * 2)), None);
@@ -500,7 +371,12 @@ mod tests {
                 prop_assert_eq!(objects.size(object.id), object.size);
             }
             prop_assert_eq!(objects.iter().count() as u32, objects.len());
-            let _ = objects.find(Addr::new(probe));
+            let mut probes: Vec<u64> = objects.iter().flat_map(|object| [object.addr.get(), object.addr.get() ^ probe >> 48]).collect();
+            probes.push(probe);
+            let mut found = vec![Found::Nothing; probes.len()];
+            objects.index().find_all(&probes, &mut found);
+            let one_by_one: Vec<Found> = probes.iter().map(|&probe| objects.index().find(probe)).collect();
+            prop_assert_eq!(found, one_by_one, "many at once are found as one by one");
             let _ = objects.addr(ObjectId(probe as u32));
         }
     }

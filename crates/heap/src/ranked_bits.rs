@@ -16,11 +16,6 @@ pub(crate) struct RankedBits {
 }
 
 impl RankedBits {
-    /// An empty set with room for numbers below `bound`.
-    pub(crate) fn with_room(bound: u32) -> RankedBits {
-        RankedBits { blocks: Vec::with_capacity(bound as usize / 64 + 1), len: 0 }
-    }
-
     /// Adds a number that is larger than all before.
     pub(crate) fn push(&mut self, number: u32) {
         let at = number as usize / 64;
@@ -34,6 +29,21 @@ impl RankedBits {
         if self.blocks.len() < blocks {
             self.blocks.resize(blocks, Block { bits: 0, before: self.len });
         }
+    }
+
+    /// Adds the numbers of `later`, which lie above all of this set; both may share the block of 64 in which they
+    /// meet.
+    pub(crate) fn append(&mut self, later: &RankedBits) {
+        let (mut before, shared) = (self.len, self.blocks.len().saturating_sub(1));
+        self.cover(later.blocks.len());
+        for (mine, theirs) in self.blocks.iter_mut().zip(&later.blocks).skip(shared) {
+            if mine.bits == 0 {
+                mine.before = before;
+            }
+            mine.bits |= theirs.bits;
+            before += theirs.bits.count_ones();
+        }
+        self.len = before;
     }
 
     /// How many there are.
@@ -73,7 +83,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn set(numbers: impl IntoIterator<Item = u32>) -> RankedBits {
-        let mut set = RankedBits::with_room(10);
+        let mut set = RankedBits::default();
         numbers.into_iter().for_each(|number| set.push(number));
         set
     }
@@ -82,8 +92,12 @@ mod tests {
         #[test]
         fn ranks_are_places_in_the_sorted_list(
             numbers in prop::collection::btree_set(0u32..2000, 0..200),
+            cut in 0u32..2000,
         ) {
-            let joined = set(numbers.iter().copied());
+            let (low, high): (Vec<u32>, Vec<u32>) = numbers.iter().partition(|number| **number < cut);
+            let mut joined = set(low);
+            joined.append(&set(high));
+            prop_assert_eq!(&joined, &set(numbers.iter().copied()));
             prop_assert_eq!(joined.len() as usize, numbers.len());
             for (rank, &number) in (0u32..).zip(&numbers) {
                 prop_assert_eq!(joined.rank(number), Some(rank));

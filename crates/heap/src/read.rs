@@ -20,7 +20,6 @@ use crate::roots::Roots;
 use crate::samples;
 use crate::spans::{self, Spans};
 use crate::specials::{SpecialKinds, list_all};
-use crate::type_masks::TypeMasks;
 use crate::typing::ProgramTypes;
 
 /// More itabs than any program has.
@@ -101,8 +100,7 @@ fn scan_with_types(
         arenas: bits.arenas().map(|arenas| ArenaBitmaps::new(memory, arenas, mheap)),
         program: &program,
     };
-    let mut masks = TypeMasks::new(memory, &runtime.layout)?;
-    let contents = scan_contents(memory, &input, &mut masks)?;
+    let contents = scan_contents(memory, &runtime.layout, &input)?;
     gaps.extend(contents.gaps);
 
     let mut roots = Roots::new(&objects, &program);

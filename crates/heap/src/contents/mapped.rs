@@ -6,7 +6,7 @@ use super::{Scanner, Words, is_large};
 use crate::graph::ObjectId;
 use crate::objects::SpanRow;
 
-impl Scanner<'_, '_, '_> {
+impl Scanner<'_> {
     /// A span, or a part of one that is one object, whose pointer map lies beside the heap.
     pub(super) fn mapped_piece(&mut self, span: &SpanRow, offset: u64, words: Words<'_>) {
         let at = Addr::new(span.base.get() + offset);

@@ -25,7 +25,7 @@ pub(super) fn write(objects: u32, edges: &Edges, to: &mut Writer) {
 }
 
 pub(super) fn read(mut from: Reader<'_>, objects: u32) -> Result<Edges, Damage> {
-    let mut edges = EdgesBuilder::for_objects(objects);
+    let mut edges = EdgesBuilder::default();
     if from.count()? != objects as usize {
         return Err(from.damage("pointers of another number of objects"));
     }
