@@ -60,6 +60,11 @@ impl Toolchain {
         Ok(go)
     }
 
+    /// Where it is unpacked: its `GOROOT`.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Whether the toolchain is unpacked and answers with its version.
     fn is_sound(&self) -> bool {
         self.reported_version().is_ok_and(|said| said == format!("go{}", self.version))

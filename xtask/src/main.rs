@@ -10,6 +10,7 @@ mod cache_dir;
 mod debugger;
 mod fixtures;
 mod go_toolchain;
+mod layouts;
 mod release;
 mod source_stamp;
 mod subprocess;
@@ -36,6 +37,8 @@ enum Task {
     },
     /// Builds the programs under fixtures/ and cases/ into the cache; those that are up to date are left alone.
     Fixtures(fixtures::FixtureArgs),
+    /// Writes the tables of runtime layouts under crates/goruntime/data, out of the toolchains' own source.
+    Layouts(layouts::LayoutArgs),
     /// Builds dlv, the Go debugger that tests compare with, into the cache.
     Debugger,
     /// Measures, beside what cannot be avoided and beside other tools.
@@ -58,6 +61,7 @@ fn run(task: Task) -> Result<()> {
     match task {
         Task::Toolchains { versions } => go_toolchain::install_all(&versions),
         Task::Fixtures(args) => fixtures::build_all(&args),
+        Task::Layouts(args) => layouts::write_all(&args),
         Task::Debugger => debugger::install(),
         Task::Bench(args) => bench::run(&args),
         Task::Release => release::build_and_prove(),

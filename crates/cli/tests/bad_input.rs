@@ -77,14 +77,41 @@ fn a_process_of_a_go_without_layout() {
         .could_not(&["go1.19.3", "rebuild with Go 1.21 or later"]);
 }
 
+/// Without debug information layouts come from our tables, and the report says so.
 #[test]
 fn a_process_without_debug_information() {
-    let process = Sleeper::start(&fixture("symbols-stripped-go1.26.6"));
-    leakscope(&["diagnose", &process.0.id().to_string()]).could_not(&[
-        "go1.26.6",
-        "has no debug information",
-        "rebuild it without these flags",
-    ]);
+    for (program, go) in
+        [("symbols-stripped-go1.26.6", "go1.26.6"), ("symbols-pie-stripped-go1.27.3", "go1.27.3")]
+    {
+        let process = Sleeper::start(&fixture(program));
+        let run = leakscope(&["diagnose", &process.0.id().to_string(), "--for", "0s", "--json"]);
+        let report = run.json();
+        assert_eq!(report["target"]["debug"], "stripped", "{program}: {run:?}");
+        assert_eq!(report["target"]["go"], go, "{program}");
+        assert!(report["memory"]["heap_live"].as_u64().expect("a number") > 50_000, "{program}: {report:#}");
+    }
+}
+
+/// A release after all that we have tables for is read by the newest of them, and the report says what that is worth.
+#[test]
+fn a_process_without_debug_information_of_a_go_without_table() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let new = folder.path().join("new");
+    let mut program = fs::read(fixture("symbols-stripped-go1.27.3")).expect("it is built");
+    let blob = find(&program, b"\xff Go buildinf:").expect("build information");
+    let version = blob + find(&program[blob..], b"go1.27.3").expect("a version behind it");
+    program[version..version + 8].copy_from_slice(b"go1.39.1");
+    fs::write(&new, program).expect("it is written");
+    fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let process = Sleeper::start(&new);
+    let run = leakscope(&["diagnose", &process.0.id().to_string(), "--for", "0s", "--json"]);
+    let report = run.json();
+    let gaps = report["gaps"].as_array().expect("gaps");
+    let said = gaps.iter().any(|gap| {
+        let reason = gap["reason"].as_str().unwrap_or_default();
+        reason.contains("go1.39.1") && reason.contains("go1.27.layout") && reason.contains("possible at best")
+    });
+    assert!(said, "{gaps:#?}");
 }
 
 /// As root another user looks at our process; else we look at the first process, which is root's.

@@ -29,6 +29,16 @@ pub enum RuntimeError {
     /// A package variable of the runtime that the walk cannot do without has no known address.
     #[error("neither symbol table nor debug information tells where {0} stands")]
     MissingGlobal(String),
+    /// A package variable of the runtime that no name tells is not to be found by its shape either.
+    #[error(
+        "no symbol tells where {name} stands, and {places} places in the program's variables look like it"
+    )]
+    NoShape {
+        /// The variable.
+        name: &'static str,
+        /// How many places look like it: none, or more than one.
+        places: usize,
+    },
     /// A structure lacks a field that the walk cannot do without.
     #[error("the layout has no slot for {0}")]
     MissingSlot(String),

@@ -20,6 +20,7 @@ pub mod names;
 pub mod pclntab;
 pub mod runtime;
 mod sanity;
+mod shape_search;
 pub mod structure;
 pub mod symbols;
 pub mod type_descriptor;

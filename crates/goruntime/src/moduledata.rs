@@ -113,6 +113,13 @@ impl ModuleData {
         Ok((modules, None))
     }
 
+    /// From its first package variable to behind its last.
+    pub fn variables(&self) -> Range<Addr> {
+        let parts = [&self.noptrdata, &self.data.range, &self.bss.range, &self.noptrbss];
+        let start = parts.iter().map(|part| part.start).min().unwrap_or_default();
+        start..parts.iter().map(|part| part.end).max().unwrap_or_default()
+    }
+
     /// Whether `addr` lies in its text, globals or type descriptors.
     pub fn holds(&self, addr: Addr) -> bool {
         let globals = [&self.noptrdata, &self.data.range, &self.bss.range, &self.noptrbss];

@@ -67,20 +67,25 @@ pub struct Names {
 }
 
 impl Names {
-    /// Reads `runtime.gStatusStrings` and `runtime.waitReasonStrings` of the target and the kinds of the layout.
+    /// Reads `runtime.gStatusStrings` and `runtime.waitReasonStrings` of the target, or takes them from the layout
+    /// where nothing tells where they stand, and the kinds of the layout.
     pub fn read(
         memory: &dyn TargetMemory,
         layout: &Layout,
-        statuses: StringTable,
-        wait_reasons: StringTable,
+        statuses: Option<StringTable>,
+        wait_reasons: Option<StringTable>,
     ) -> Result<Names, RuntimeError> {
+        let table = |name: &'static str, place: Option<StringTable>| match place {
+            Some(place) => read_table(memory, name, place),
+            None => of_layout(layout, name),
+        };
         let kinds = SPECIAL_KINDS.iter().filter_map(|(name, kind)| {
             let number = layout.constant(name)?;
             Some((u8::try_from(number).ok()?, *kind))
         });
         Ok(Names {
-            statuses: read_table(memory, "gStatusStrings", statuses)?,
-            wait_reasons: read_table(memory, "waitReasonStrings", wait_reasons)?,
+            statuses: table("gStatusStrings", statuses)?,
+            wait_reasons: table("waitReasonStrings", wait_reasons)?,
             special_kinds: kinds.collect(),
             scan_bit: layout.constant("_Gscan").unwrap_or(GSCAN).cast_unsigned(),
         })
@@ -111,6 +116,12 @@ impl Names {
     fn named(&self, table: &[Arc<str>], number: u64) -> Option<Arc<str>> {
         table.get(usize::try_from(number).ok()?).filter(|name| !name.is_empty()).cloned()
     }
+}
+
+fn of_layout(layout: &Layout, name: &str) -> Result<Vec<Arc<str>>, RuntimeError> {
+    let strings =
+        layout.strings.get(name).ok_or_else(|| RuntimeError::MissingGlobal(format!("runtime.{name}")))?;
+    Ok(strings.iter().map(|text| Arc::from(text.as_str())).collect())
 }
 
 /// Reads an array of strings; an entry without text is an empty one.
@@ -173,7 +184,7 @@ mod tests {
         let mut layout = Layout::default();
         layout.constants.insert("_KindSpecialProfile".to_owned(), 4);
         let table = StringTable { at: Addr::new(0x1000), size: 16 };
-        let names = Names::read(&memory(), &layout, table, table).unwrap();
+        let names = Names::read(&memory(), &layout, Some(table), Some(table)).unwrap();
         assert_eq!(names.status(0x1000).as_deref(), Some("idle"), "the scan bit is no part of the status");
         assert_eq!(names.status(1), None);
         assert_eq!(names.special(4), SpecialKind::Profile);
@@ -181,9 +192,22 @@ mod tests {
     }
 
     #[test]
+    fn a_table_that_nothing_places_is_that_of_the_layout() {
+        let mut layout = Layout::default();
+        layout.strings.insert("gStatusStrings".to_owned(), vec!["idle".to_owned(), "runnable".to_owned()]);
+        layout.strings.insert("waitReasonStrings".to_owned(), vec![String::new(), "select".to_owned()]);
+        let names = Names::read(&memory(), &layout, None, None).unwrap();
+        assert_eq!(
+            (names.status(1).as_deref(), names.wait_reason(1).as_deref()),
+            (Some("runnable"), Some("select"))
+        );
+        assert!(Names::read(&memory(), &Layout::default(), None, None).is_err());
+    }
+
+    #[test]
     fn a_table_that_is_none_names_its_address() {
         let table = StringTable { at: Addr::new(0x1008), size: 16 };
-        let error = Names::read(&memory(), &Layout::default(), table, table).unwrap_err();
+        let error = Names::read(&memory(), &Layout::default(), Some(table), None).unwrap_err();
         assert!(error.to_string().contains("gStatusStrings"), "{error}");
     }
 }

@@ -15,8 +15,10 @@ use crate::moduledata::ModuleData;
 use crate::names::{Names, StringTable};
 use crate::pclntab::{FuncTable, PcHeader};
 use crate::sanity::Checks;
+use crate::shape_search::ShapeSearch;
 use crate::symbols::RuntimeVariables;
 use crate::type_descriptor::{DescribedTypes, TypeDescriptor};
+use crate::types::WORD;
 
 /// The Go program in a process: which Go built it, what its runtime looks like, and what its parts are called.
 #[derive(Debug)]
@@ -51,8 +53,9 @@ impl<'b> Runtime<'b> {
     /// Identifies the Go program whose executable is `elf` in the process with this memory and these mappings.
     ///
     /// Fails with [`RuntimeError::NotGo`] for a program of another kind, with [`RuntimeError::NoLayout`] for a
-    /// release that cannot be read or an executable without debug information, and with
-    /// [`RuntimeError::Sanity`] where the layout does not fit what the process holds.
+    /// release that cannot be read, with [`RuntimeError::NoShape`] where a stripped program's variables do not show
+    /// which of them is the heap, and with [`RuntimeError::Sanity`] where the layout does not fit what the process
+    /// holds.
     pub fn identify(
         elf: &'b [u8],
         memory: &dyn TargetMemory,
@@ -75,7 +78,7 @@ impl<'b> Runtime<'b> {
         let bias = image.bias(mappings, memory).ok_or_else(|| not_loaded(mappings))?;
         let debug = DebugInfo::read(debug_image.as_ref().unwrap_or(&image))?;
         let files: Vec<_> = std::iter::once(&image).chain(&debug_image).collect();
-        let variables = RuntimeVariables::collect(&files, &debug, bias);
+        let mut variables = RuntimeVariables::collect(&files, &debug, bias);
         let version = version_of(&build, memory, &variables)?;
         let resolved = resolve(&version, image.arch, &debug)?;
         let (layout, layout_origin) = (resolved.layout, resolved.origin);
@@ -84,6 +87,7 @@ impl<'b> Runtime<'b> {
         let first = first_module(memory, &variables, &image, bias)?;
         let (modules, broken) = ModuleData::read_all(memory, &layout, first)?;
         gaps.extend(broken);
+        find_by_shape(&mut variables, memory, &layout, modules.first())?;
         let functions = through_memory(&image, bias, &modules).unwrap_or(functions);
         let names = read_names(memory, &layout, &variables)?;
         let checks = Checks { memory, layout: &layout, origin: origin_text(&layout_origin) };
@@ -187,8 +191,10 @@ fn first_module(
     let ranges =
         writable_ranges(elf).into_iter().map(|(at, len)| (at.relocate(bias), len)).collect::<Vec<_>>();
     let found = module_search::search(memory, &ranges);
-    let first = found.first().map(|module| module.at);
-    first.ok_or_else(|| RuntimeError::MissingGlobal("runtime.firstmoduledata".to_owned()))
+    match found.as_slice() {
+        [only] => Ok(only.at),
+        _ => Err(RuntimeError::NoShape { name: "runtime.firstmoduledata", places: found.len() }),
+    }
 }
 
 /// The function table that the process itself points at, with the places that it says.
@@ -205,11 +211,28 @@ fn read_names(
     variables: &RuntimeVariables,
 ) -> Result<Names, RuntimeError> {
     let table = |name: &str| {
-        let variable =
-            variables.find(name).ok_or_else(|| RuntimeError::MissingGlobal(format!("runtime.{name}")))?;
-        Ok::<_, RuntimeError>(StringTable { at: variable.at, size: variable.size })
+        let variable = variables.find(name)?;
+        Some(StringTable { at: variable.at, size: variable.size })
     };
-    Names::read(memory, layout, table("gStatusStrings")?, table("waitReasonStrings")?)
+    Names::read(memory, layout, table("gStatusStrings"), table("waitReasonStrings"))
+}
+
+/// Finds the variables that nothing can be read without where no symbol names them.
+fn find_by_shape(
+    variables: &mut RuntimeVariables,
+    memory: &dyn TargetMemory,
+    layout: &Layout,
+    program: Option<&ModuleData>,
+) -> Result<(), RuntimeError> {
+    let Some(module) = program else { return Ok(()) };
+    let search = ShapeSearch { memory, layout, variables: module.variables() };
+    if variables.find("mheap_").is_none() {
+        variables.add("mheap_", search.mheap()?, layout.size("mheap").unwrap_or(0));
+    }
+    if variables.find("allgs").is_none() {
+        variables.add("allgs", search.allgs()?, 3 * WORD);
+    }
+    Ok(())
 }
 
 /// A plugin's functions are in a file of their own, which nobody handed to us.
@@ -224,5 +247,6 @@ fn origin_text(origin: &LayoutOrigin) -> String {
     match origin {
         LayoutOrigin::Dwarf => "from its debug information".to_owned(),
         LayoutOrigin::Table { file } => format!("from our table {file}"),
+        LayoutOrigin::NearestTable { file } => format!("from our table {file}, the nearest"),
     }
 }

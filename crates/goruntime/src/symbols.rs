@@ -43,6 +43,11 @@ impl RuntimeVariables {
         RuntimeVariables { known, bias }
     }
 
+    /// Adds a variable that stands at `at` in the process, where no name told it.
+    pub fn add(&mut self, name: &str, at: Addr, size: u64) {
+        self.known.entry(name.to_owned()).or_insert((at.unrelocate(self.bias), size));
+    }
+
     /// The variable of this name without its package (`mheap_`), or `None` where nothing tells where it stands.
     pub fn find(&self, name: &str) -> Option<Variable> {
         let &(addr, size) = self.known.get(name)?;

@@ -30,8 +30,8 @@ pub enum HeapError {
         why: String,
     },
     /// The runtime's description lacks something.
-    #[error("the runtime's description")]
-    Runtime(#[source] RuntimeError),
+    #[error(transparent)]
+    Runtime(RuntimeError),
     /// The heap has more objects or pointers than dense ids can count.
     #[error("more than {limit} {what}: this build counts them in 32 bits")]
     TooMany {

@@ -88,6 +88,8 @@ impl Figures<'_, '_> {
     }
 
     fn noted(&mut self, result: Result<u64, HeapError>) -> Option<u64> {
-        result.map_err(|err| self.gaps.push(Gap::new("memory", err.to_string()))).ok()
+        // Many figures stand in one variable: that it is not to be found is said once.
+        let mut note = |gap: Gap| (!self.gaps.contains(&gap)).then(|| self.gaps.push(gap));
+        result.map_err(|err| note(Gap::new("memory", err.to_string()))).ok()
     }
 }

@@ -406,6 +406,7 @@ mod tests {
                 .collect(),
             sizes: [("mspan".to_owned(), 64)].into(),
             constants: [("_KindSpecialFinalizer".to_owned(), 1)].into(),
+            ..Layout::default()
         }
     }
 

@@ -291,6 +291,7 @@ mod tests {
                 .collect(),
             sizes: [("abi.Type".to_owned(), 32), ("abi.StructField".to_owned(), 24)].into(),
             constants: [("abi.TFlagGCMaskOnDemand".to_owned(), 16)].into(),
+            ..Layout::default()
         }
     }
 

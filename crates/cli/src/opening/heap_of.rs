@@ -66,7 +66,7 @@ fn target(from: &Memory<'_>, runtime: &Runtime<'_>) -> Target {
         build_id: ids.gnu.or(ids.go).unwrap_or_default(),
         debug: match runtime.layout_origin {
             LayoutOrigin::Dwarf => DebugInfoKind::Dwarf,
-            LayoutOrigin::Table { .. } => DebugInfoKind::Stripped,
+            LayoutOrigin::Table { .. } | LayoutOrigin::NearestTable { .. } => DebugInfoKind::Stripped,
         },
     }
 }

@@ -1,7 +1,9 @@
 //! What the Go runtime looks like in memory, as a table to look up, not code to branch in.
 
+pub(crate) mod committed;
 pub(crate) mod from_dwarf;
 pub mod resolve;
+pub mod table;
 
 use std::collections::BTreeMap;
 
@@ -26,6 +28,11 @@ pub enum LayoutOrigin {
         /// The file.
         file: &'static str,
     },
+    /// Our table for the nearest version or experiments that we have one for: there is none for this build.
+    NearestTable {
+        /// The file.
+        file: &'static str,
+    },
 }
 
 /// Slots, sizes and constants of one build of the runtime.
@@ -40,6 +47,9 @@ pub struct Layout {
     pub sizes: BTreeMap<String, u64>,
     /// `waitReasonSelect` → 18.
     pub constants: BTreeMap<String, i64>,
+    /// `waitReasonStrings` → `chan receive`, …: the strings of tables that lie in memory, by index; none where the
+    /// layout comes from debug information, which tells where they lie instead.
+    pub strings: BTreeMap<String, Vec<String>>,
 }
 
 impl Layout {

@@ -7,6 +7,7 @@
     reason = "tests start programs and read their memory"
 )]
 
+mod committed_tables;
 mod described_types;
 mod hostile_bytes;
 mod program_says;

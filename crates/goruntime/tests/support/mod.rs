@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use leakscope_goruntime::FuncTable;
@@ -41,7 +41,12 @@ pub(crate) struct Program {
 impl Program {
     /// Starts a fixture and reads its facts up to READY.
     pub(crate) fn start(name: &str) -> Program {
-        let mut command = Command::new(fixture(name));
+        Program::start_file(&fixture(name))
+    }
+
+    /// As [`Program::start`], any executable that prints facts.
+    pub(crate) fn start_file(path: &Path) -> Program {
+        let mut command = Command::new(path);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
