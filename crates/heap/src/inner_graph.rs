@@ -5,6 +5,8 @@ use crate::graph::ObjectId;
 
 /// The link of an object that nothing reaches.
 pub(crate) const UNSEEN: u32 = u32::MAX;
+/// The same, during the search, of an object that holds pointers.
+pub(crate) const UNSEEN_INNER: u32 = u32::MAX - 1;
 /// Set in the link of an object without pointers.
 pub(crate) const LEAF: u32 = 1 << 31;
 /// The number that stands for all roots.
@@ -27,6 +29,12 @@ pub(crate) struct InnerGraph {
 }
 
 impl InnerGraph {
+    /// Whether a number points at no other: only at objects without pointers, if at all.
+    #[inline]
+    pub(crate) fn is_twig(&self, number: u32) -> bool {
+        number != ROOTS && self.targets_of(number).is_empty()
+    }
+
     /// The numbers that `number` points at; none for [`ROOTS`].
     #[inline]
     pub(crate) fn targets_of(&self, number: u32) -> &[u32] {

@@ -51,10 +51,10 @@ impl RankedBits {
         self.len
     }
 
-    /// Whether a number is in the set.
-    #[inline]
-    pub(crate) fn holds(&self, number: u32) -> bool {
-        self.blocks.get(number as usize / 64).is_some_and(|block| block.bits >> (number % 64) & 1 == 1)
+    /// Of each number in order whether it is in the set, without end.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = bool> + '_ {
+        let words = self.blocks.iter().map(|block| block.bits).chain(std::iter::repeat(0));
+        words.flat_map(|bits| (0..64).map(move |bit| bits >> bit & 1 == 1))
     }
 
     /// How many numbers of the set lie below `number`, if it is in the set itself.
@@ -103,8 +103,8 @@ mod tests {
                 prop_assert_eq!(joined.rank(number), Some(rank));
                 prop_assert_eq!(joined.at(rank), Some(number));
             }
+            prop_assert!(joined.iter().take(2100).eq((0..2100).map(|number| numbers.contains(&number))));
             for number in 0..2100 {
-                prop_assert_eq!(joined.holds(number), numbers.contains(&number));
                 prop_assert_eq!(joined.rank(number).is_some(), numbers.contains(&number));
             }
             prop_assert_eq!(joined.at(joined.len()), None);

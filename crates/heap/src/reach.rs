@@ -12,7 +12,7 @@
 use std::ops::Range;
 
 use crate::graph::{Edges, ObjectId, ReachedBy, Root};
-use crate::inner_graph::{InnerGraph, LEAF, ROOTS, UNSEEN};
+use crate::inner_graph::{InnerGraph, LEAF, ROOTS, UNSEEN, UNSEEN_INNER};
 
 /// How an object was reached, unpacked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +100,8 @@ pub(crate) fn search(
     phases: &[Range<usize>],
     visitor: &mut impl Visitor,
 ) -> Reached {
-    let places = vec![Place { by: ReachedBy::NOT.0, link: UNSEEN }; objects];
+    let unseen = |inner| Place { by: ReachedBy::NOT.0, link: if inner { UNSEEN_INNER } else { UNSEEN } };
+    let places = edges.any_of(objects).map(unseen).collect();
     let inner = InnerGraph { objects: vec![ObjectId(UNSEEN)], ..InnerGraph::default() };
     let (parts, ahead) = (Vec::new(), Vec::new());
     let mut search = Search { edges, places, inner, expanded: 1, parts, ahead, visitor };
@@ -142,13 +143,12 @@ impl<V: Visitor> Search<'_, V> {
         let place = self.places.get_mut(target.0 as usize)?;
         match place.link {
             UNSEEN => {
-                place.by = by.0;
-                if !self.edges.any(target) {
-                    place.link = LEAF | from;
-                    return None;
-                }
+                *place = Place { by: by.0, link: LEAF | from };
+                None
+            }
+            UNSEEN_INNER => {
                 let number = self.inner.objects.len() as u32;
-                place.link = number;
+                *place = Place { by: by.0, link: number };
                 self.inner.objects.push(target);
                 Some(number)
             }
@@ -223,7 +223,9 @@ impl<V: Visitor> Search<'_, V> {
         let mut inner = self.inner;
         inner.starts.push(inner.targets.len() as u32);
         let by = self.places.iter().map(|place| ReachedBy(place.by)).collect();
-        inner.links = self.places.into_iter().map(|place| place.link).collect();
+        let seen = |place: Place| if place.link == UNSEEN_INNER { UNSEEN } else { place.link };
+        inner.links = self.places.into_iter().map(seen).collect();
+        inner.links.shrink_to_fit();
         Reached { by, inner }
     }
 }

@@ -61,16 +61,19 @@ pub fn types(heap: &Heap) -> Vec<TypeRow> {
 /// How much of the heap is typed.
 pub fn coverage(heap: &Heap) -> Coverage {
     let mut coverage = Coverage::default();
-    for (object, &how) in heap.objects.iter().zip(&heap.how_of) {
-        if heap.is_reachable(object.id) {
-            let one = Tally::one(object.size);
-            coverage.live += one;
-            coverage.by_how[how as usize] += one;
-            if how != How::None {
-                coverage.typed += one;
-            }
+    for run in heap.objects.runs() {
+        let ids = run.ids.start as usize..run.ids.end as usize;
+        let mut counts = [0u64; 6];
+        let hows = heap.how_of.get(ids.clone()).unwrap_or_default();
+        for (how, by) in hows.iter().zip(heap.reached_by.get(ids).unwrap_or_default()) {
+            counts[*how as usize] += u64::from(by.is_reached());
+        }
+        for (sum, objects) in coverage.by_how.iter_mut().zip(counts) {
+            *sum += Tally { objects, bytes: objects.saturating_mul(run.size) };
         }
     }
+    coverage.live = coverage.by_how.iter().copied().sum();
+    coverage.typed = coverage.live - coverage.by_how[How::None as usize];
     coverage
 }
 

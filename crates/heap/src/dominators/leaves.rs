@@ -1,4 +1,4 @@
-//! Dominators of objects without pointers: the nearest common dominator of all that point at them.
+//! Dominators of what leads to no other object with pointers: the nearest common dominator of all that point at it.
 
 use crate::graph::ObjectId;
 use crate::inner_graph::LEAF;
@@ -20,6 +20,26 @@ pub(super) fn meet(links: &mut [u32], immediate: &[u32], leaf_edges: Vec<(Object
     for (leaf, from) in leaf_edges {
         let slot = &mut links[leaf.0 as usize];
         *slot = LEAF | ladder.nearest_common(*slot & !LEAF, from);
+    }
+}
+
+/// The same for twigs, whose `immediate` is one that points at them. What points at a twig is none itself.
+pub(super) fn meet_twigs(immediate: &mut [u32], twig_edges: &[(u32, u32)]) {
+    if twig_edges.is_empty() {
+        return;
+    }
+    let ladder = Ladder::new(immediate);
+    let mut met: Vec<(u32, u32)> = Vec::with_capacity(twig_edges.len());
+    let mut edges = twig_edges.iter().peekable();
+    while let Some(&(twig, from)) = edges.next() {
+        let mut common = ladder.nearest_common(ladder.immediate[twig as usize], from);
+        while let Some(&(_, from)) = edges.next_if(|(next, _)| *next == twig) {
+            common = ladder.nearest_common(common, from);
+        }
+        met.push((twig, common));
+    }
+    for (twig, common) in met {
+        immediate[twig as usize] = common;
     }
 }
 

@@ -9,7 +9,8 @@
 //! 2. `semidominators` is the algorithm of Lengauer and Tarjan (1979) with path compression on those few edges.
 //!    It is taken rather than the shorter SemiNCA because a singly linked list beside a map, which services
 //!    have, makes that one walk the list once for each element.
-//! 3. `leaves` gives a leaf the nearest common dominator of those that point at it.
+//! 3. `leaves` gives a leaf, and before that an object with pointers to leaves alone (a twig), the nearest common
+//!    dominator of those that point at it.
 #![allow(clippy::indexing_slicing, reason = "numbers of our own making index arrays of the same length")]
 
 mod depth_first;
@@ -20,7 +21,7 @@ use crate::graph::{Dominator, ObjectId, Objects};
 use crate::inner_graph::{InnerGraph, LEAF, ROOTS, UNSEEN};
 use crate::retained_sizes::RetainedSizes;
 
-use depth_first::DepthFirst;
+use depth_first::{DepthFirst, TWIG};
 
 /// What dominates an object, unpacked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,12 +77,18 @@ pub(crate) fn dominators(mut graph: InnerGraph, objects: &Objects) -> (Vec<Domin
 /// Of each number that of its immediate dominator. The edges of the graph are gone afterwards: what comes next takes
 /// much memory itself.
 fn immediate_by_number(graph: &mut InnerGraph) -> Vec<u32> {
-    let DepthFirst { mut places, numbers, parents, others } = depth_first::walk(graph);
+    let DepthFirst { mut places, numbers, parents, others, mut twig_edges } = depth_first::walk(graph);
     (graph.starts, graph.targets, graph.tops) = Default::default();
     let by_place = semidominators::immediate_dominators(parents, others);
     for slot in &mut places {
-        *slot = numbers[by_place[*slot as usize] as usize];
+        *slot = match *slot {
+            twig if twig & TWIG != 0 => twig & !TWIG,
+            place => numbers[by_place[place as usize] as usize],
+        };
     }
+    drop((numbers, by_place));
+    twig_edges.sort_unstable();
+    leaves::meet_twigs(&mut places, &twig_edges);
     places
 }
 

@@ -14,6 +14,7 @@ mod slot_classes;
 mod source;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use std::ops::Range;
 
@@ -23,7 +24,6 @@ use leakscope_target::TargetMemory;
 
 use crate::graph::{Edge, How, ObjectId, Scan, Shape, ShapeId};
 
-use crate::bits::Bits;
 use crate::reach::Visitor;
 use evidence::{Claim, Trust, claim};
 
@@ -32,6 +32,7 @@ pub use program_types::ProgramTypes;
 use shape_table::{Kind, ShapeTable, points_inside_map};
 use slot_classes::{ClassId, SlotClasses};
 pub use source::TypeSource;
+use told::Told;
 
 /// The types of a heap.
 #[derive(Debug, Default)]
@@ -50,7 +51,7 @@ struct State {
     shape: ShapeId,
     class: ClassId,
     trust: Trust,
-    how: How,
+    told: Told,
 }
 
 /// Finds the type of every object while the search goes over the reachable ones.
@@ -61,8 +62,6 @@ pub(crate) struct Typing<'s> {
     shapes: ShapeTable<'s>,
     dynamic: DynamicTypes<'s>,
     states: Vec<State>,
-    /// The objects whose pointers have been asked.
-    asked: Bits,
     /// Objects that were asked and then got a better type.
     again: Vec<ObjectId>,
 }
@@ -75,7 +74,9 @@ impl Visitor for Typing<'_> {
     }
 
     fn visit(&mut self, object: ObjectId, edges: Range<u32>) {
-        self.asked.add(object.0);
+        if let Some(state) = self.states.get_mut(object.0 as usize) {
+            state.told.set_asked();
+        }
         self.spread(object, edges);
     }
 }
@@ -97,12 +98,11 @@ impl<'s> Typing<'s> {
         let ends = class_of_span.iter().skip(1).map(|(first, _)| first.0).chain([scan.objects.len()]);
         for (&(_, class), end) in class_of_span.iter().zip(ends) {
             let shape = unknown[usize::from(class.0)];
-            states.resize(end as usize, State { shape, class, trust: Trust::None, how: How::None });
+            states.resize(end as usize, State { shape, class, trust: Trust::None, told: Told::NOT });
         }
-        let asked = Bits::new(states.len());
         let dynamic = DynamicTypes::new(memory);
         let again = Vec::new();
-        let mut typing = Typing { scan, memory, classes, shapes, dynamic, states, asked, again };
+        let mut typing = Typing { scan, memory, classes, shapes, dynamic, states, again };
         typing.take_headers();
         typing.take_roots();
         typing
@@ -287,8 +287,9 @@ impl<'s> Typing<'s> {
             return;
         }
         let news = state.shape != claim.shape;
-        (state.shape, state.how, state.trust) = (claim.shape, claim.how, claim.trust);
-        if news && self.asked.holds(object.0) {
+        (state.shape, state.trust) = (claim.shape, claim.trust);
+        state.told.set_how(claim.how);
+        if news && state.told.is_asked() {
             self.again.push(object);
         }
     }
@@ -300,7 +301,7 @@ impl<'s> Typing<'s> {
         self.spread_again();
         Typed {
             shape_of: self.states.iter().map(|state| state.shape).collect(),
-            how_of: self.states.iter().map(|state| state.how).collect(),
+            how_of: self.states.iter().map(|state| state.told.how()).collect(),
             shapes: self.shapes.finish(),
         }
     }
