@@ -89,7 +89,10 @@ fn build_go_programs(folder: &Path, args: &FixtureArgs, out: &Path) -> Result<us
 
 fn build_go_program(folder: &Path, build: &Build, target: &Path) -> Result<()> {
     let mut go = Toolchain::of(&build.go)?.go()?;
-    go.current_dir(folder).args(["build", "-trimpath", "-buildvcs=false"]);
+    go.current_dir(folder).args(["build", "-buildvcs=false"]);
+    if !build.full_paths {
+        go.arg("-trimpath");
+    }
     if let Some(modfile) = &build.modfile {
         go.arg(format!("-modfile={modfile}"));
     }

@@ -17,6 +17,7 @@
 #![allow(clippy::disallowed_methods, reason = "this crate opens files and connections: that is its purpose")]
 
 pub mod capture;
+pub mod debug_files;
 pub mod discovery;
 pub mod endpoint;
 pub mod error;
@@ -30,6 +31,7 @@ mod cgroup;
 mod sockets;
 
 pub use capture::{Capture, Part};
+pub use debug_files::Debuginfod;
 pub use discovery::{Discovery, discover};
 pub use endpoint::PprofEndpoint;
 pub use error::{CaptureError, HttpError};

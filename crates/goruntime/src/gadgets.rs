@@ -2,7 +2,7 @@
 //! no `strip` removes, and checked byte by byte.
 
 use leakscope_model::{Addr, Bias, LinkAddr};
-use leakscope_target::{Gadgets, Mapping};
+use leakscope_target::{Gadgets, Image, Mapping, TargetMemory, read_u64};
 
 use crate::elf::{Arch, ElfImage};
 use crate::error::RuntimeError;
@@ -24,6 +24,8 @@ const EXIT: [&str; 1] = ["runtime.exit"];
 const MORESTACK: [&str; 1] = ["runtime.morestack"];
 /// Bytes of the instructions that load it.
 const LOAD_G: usize = 11;
+/// The farthest from the thread's pointer that its variables lie, in bytes.
+const FARTHEST_G: i64 = 1 << 24;
 /// `syscall` on amd64.
 const SYSCALL_AMD64: [u8; 2] = [0x0f, 0x05];
 /// `ret` on amd64.
@@ -34,9 +36,20 @@ const EXIT_GROUP_AMD64: [u8; 4] = 231u32.to_le_bytes();
 
 /// Finds the gadgets of the executable `elf` as it is mapped in its process.
 ///
+/// For a library use [`gadgets_in_memory`]: where the current `g` is, only the process knows.
+pub fn gadgets(elf: &[u8], mappings: &[Mapping]) -> Result<Gadgets, RuntimeError> {
+    gadgets_in_memory(elf, mappings, &Image::new(Addr::new(0), Vec::new()))
+}
+
+/// Finds the gadgets of an executable or a library, `elf`, as it is mapped in the process with this memory.
+///
 /// Fails where the file is no Go program, for an architecture without snapshots by fork, where a function is
 /// missing or does not hold the instructions that it should (the error names it), and where no mapping fits.
-pub fn gadgets(elf: &[u8], mappings: &[Mapping]) -> Result<Gadgets, RuntimeError> {
+pub fn gadgets_in_memory(
+    elf: &[u8],
+    mappings: &[Mapping],
+    memory: &dyn TargetMemory,
+) -> Result<Gadgets, RuntimeError> {
     let elf = ElfImage::parse(elf)?;
     if elf.arch != Arch::Amd64 {
         return Err(missing(
@@ -45,27 +58,53 @@ pub fn gadgets(elf: &[u8], mappings: &[Mapping]) -> Result<Gadgets, RuntimeError
         ));
     }
     let table = FuncTable::locate(&elf)?;
-    let bias = bias_by_mappings(&elf, mappings)?;
+    let bias = elf.bias(mappings, memory);
+    let bias = bias.ok_or_else(|| missing("the load address", "no mapping of the process fits this file"))?;
     let place = |at: LinkAddr| -> Addr { at.relocate(bias) };
     Ok(Gadgets {
         syscall: place(syscall_then_ret(&elf, &table)?),
         sigreturn: place(entry_that_calls(&elf, &table, &SIGRETURN, SIGRETURN_AMD64)?),
         exit: place(entry_that_calls(&elf, &table, &EXIT, EXIT_GROUP_AMD64)?),
-        stack_word: current_g(&elf, &table)?,
+        stack_word: current_g(&elf, &table, bias, memory)?,
     })
 }
 
 /// Offset of the current `g` from the thread's pointer (`runtime.tlsg`; the linker's `tlsoffset`).
 ///
 /// On amd64 an executable's variables end at the thread's pointer. Go has one of a word; where C code has more of
-/// them, Go's own code says which is its.
-fn current_g<'b>(elf: &ElfImage<'b>, table: &FuncTable<'b>) -> Result<i64, RuntimeError> {
+/// them, Go's own code says which is its. The variables of a library lie where the loader found room, which it has
+/// written down for the code to read.
+fn current_g<'b>(
+    elf: &ElfImage<'b>,
+    table: &FuncTable<'b>,
+    bias: Bias,
+    memory: &dyn TargetMemory,
+) -> Result<i64, RuntimeError> {
+    let (name, func, code) = function(elf, table, &MORESTACK)?;
+    let mut places = (0u64..).zip(code.windows(LOAD_G));
+    if let Some((at, rest)) = places.find_map(|(at, code)| Some((at, word_with_offset(code)?))) {
+        let word = func.entry.get().wrapping_add(at).wrapping_add_signed(rest);
+        let offset = read_u64(memory, LinkAddr::new(word).relocate(bias)).ok().map(u64::cast_signed);
+        let near = offset.filter(|offset| (-FARTHEST_G..0).contains(offset));
+        return near
+            .ok_or_else(|| missing(name, "where a thread keeps the current goroutine cannot be read"));
+    }
     if elf.thread_storage().is_none_or(|(size, _)| size <= WORD) {
         return Ok(-WORD.cast_signed());
     }
-    let (name, _, code) = function(elf, table, &MORESTACK)?;
     let offset = code.windows(LOAD_G).find_map(loaded_g);
     offset.map(i64::from).ok_or_else(|| missing(name, "it does not load the current goroutine as it should"))
+}
+
+/// Where, from the start of `code`, the word lies whose offset from `fs` the instructions load:
+/// `mov WORD(%rip),%rcx` and `mov %fs:(%rcx),r64`.
+fn word_with_offset(code: &[u8]) -> Option<i64> {
+    match code {
+        [0x48, 0x8b, 0x0d, _, _, _, _, 0x64, 0x48 | 0x4c, 0x8b, register, ..] if register & 0xc7 == 0x01 => {
+            Some(i64::from(i32_at(code, 3)?) + 7)
+        }
+        _ => None,
+    }
 }
 
 /// The offset from `fs` that the instructions at the start of `code` load: `mov %fs:OFFSET,r64`, or, in
@@ -127,20 +166,13 @@ fn function<'b>(
     Ok((name, func, code.ok_or_else(|| missing(name, "its code is not in the file"))?))
 }
 
-/// How far the image was moved, by its mappings alone: no memory may be read before there is a snapshot.
-fn bias_by_mappings(elf: &ElfImage<'_>, mappings: &[Mapping]) -> Result<Bias, RuntimeError> {
-    let nothing = leakscope_target::Image::new(Addr::new(0), Vec::new());
-    elf.bias(mappings, &nothing)
-        .ok_or_else(|| missing("the load address", "no mapping of the process fits this file"))
-}
-
 fn missing(what: &str, why: &str) -> RuntimeError {
     RuntimeError::NoGadget { what: what.to_owned(), why: why.to_owned() }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::loaded_g;
+    use super::{loaded_g, word_with_offset};
     use proptest::prelude::*;
 
     #[test]
@@ -153,10 +185,18 @@ mod tests {
         assert_eq!(loaded_g(&[0x48, 0xc7, 0xc1, 0x18, 0, 0, 0, 0x48, 0x8b, 0x39, 0x90]), None);
     }
 
+    #[test]
+    fn a_library_reads_where_its_variables_are() {
+        // mov 0xd81e9(%rip),%rcx; mov %fs:(%rcx),%rdi
+        let code = [0x48, 0x8b, 0x0d, 0xe9, 0x81, 0x0d, 0x00, 0x64, 0x48, 0x8b, 0x39];
+        assert_eq!(word_with_offset(&code), Some(0xd_81f0));
+        assert_eq!(word_with_offset(&code[1..]), None);
+    }
+
     proptest! {
         #[test]
         fn no_code_panics(code: Vec<u8>) {
-            let _ = loaded_g(&code);
+            let _ = (loaded_g(&code), word_with_offset(&code));
         }
     }
 }

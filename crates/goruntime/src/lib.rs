@@ -31,7 +31,7 @@ pub use dwarf::{Capture, DebugInfo, Global, Local, Piece};
 pub use elf::{Arch, ElfImage, Segment, Symbol};
 pub use error::RuntimeError;
 pub use file_memory::FileMemory;
-pub use gadgets::gadgets;
+pub use gadgets::{gadgets, gadgets_in_memory};
 pub use layout::{Layout, LayoutOrigin, Slot};
 pub use moduledata::{ModuleData, ScannedGlobals};
 pub use names::{Names, SpecialKind};

@@ -80,7 +80,7 @@ impl From<Vec<u8>> for FileBytes {
 }
 
 /// A core file, mapped; missing pages are gaps, not zeros.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct CoreFile {
     path: PathBuf,
     bytes: FileBytes,

@@ -24,5 +24,5 @@ pub use core_file::{BuildIds, CoreFile, CoreProcess, FileBytes, Machine};
 pub use error::{ReadError, TargetError};
 pub use mappings::Mapping;
 pub use memory::{Image, TargetMemory, read_u64};
-pub use process::{LiveProcess, MappedFile, ThreadRegisters};
+pub use process::{LiveMemory, LiveProcess, MappedFile, ThreadRegisters};
 pub use snapshot::{Gadgets, Mode, Snapshot, SnapshotFacts, SnapshotOptions};

@@ -3,10 +3,14 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use leakscope_model::Addr;
+
 use crate::access;
-use crate::error::TargetError;
+use crate::error::{ReadError, TargetError};
 use crate::mappings::{Mapping, parse_maps};
+use crate::memory::TargetMemory;
 use crate::proc_files::{self, Status};
+use crate::remote::RemoteMemory;
 use crate::sys;
 
 /// The registers of one thread at the moment of the snapshot.
@@ -45,6 +49,20 @@ impl std::ops::Deref for MappedFile {
 
     fn deref(&self) -> &[u8] {
         &self.bytes
+    }
+}
+
+/// The memory of a process that runs on while it is read.
+#[derive(Debug)]
+pub struct LiveMemory(RemoteMemory);
+
+impl TargetMemory for LiveMemory {
+    fn read_exact(&self, addr: Addr, buf: &mut [u8]) -> Result<(), ReadError> {
+        self.0.read_exact(addr, buf)
+    }
+
+    fn read_many(&self, ranges: &mut [(Addr, &mut [u8])]) -> Vec<Result<(), ReadError>> {
+        self.0.read_many(ranges)
     }
 }
 
@@ -92,10 +110,60 @@ impl LiveProcess {
         }
     }
 
+    /// Its memory as it is at the moment of each read: for what does not change while the process runs.
+    pub fn memory(&self) -> LiveMemory {
+        LiveMemory(RemoteMemory::of(nix::unistd::Pid::from_raw(self.pid.cast_signed())))
+    }
+
+    /// The file behind a mapping of it, as it was mapped, or, where the kernel does not let us have that, as it now
+    /// lies at that path.
+    ///
+    /// # Errors
+    /// Where there is no regular file behind it (opening a device could do anything), or it cannot be read.
+    pub fn mapped_file(&self, mapping: &Mapping) -> Result<MappedFile, TargetError> {
+        let (start, end) = (mapping.start.get(), mapping.end.get());
+        let by_address = PathBuf::from(format!("/proc/{}/map_files/{start:x}-{end:x}", self.pid));
+        let by_name = self.as_seen_by_process(Path::new(&mapping.path));
+        let is_file = |path: &Path| fs::metadata(path).is_ok_and(|facts| facts.is_file());
+        match is_file(&by_address) {
+            true => MappedFile::open(&by_address),
+            false if is_file(&by_name) => MappedFile::open(&by_name),
+            false => Err(TargetError::File {
+                path: by_name,
+                doing: "opening it",
+                source: std::io::Error::other("no regular file is there"),
+            }),
+        }
+    }
+
+    /// Whether it sees other files than we do: it lives in a container.
+    pub fn has_own_files(&self) -> bool {
+        let namespace = |process: &str| fs::read_link(format!("/proc/{process}/ns/mnt")).ok();
+        let root = |process: &str| fs::read_link(format!("/proc/{process}/root")).ok();
+        let pid = self.pid.to_string();
+        namespace(&pid) != namespace("self") || root(&pid) != root("self")
+    }
+
     /// Where we find what the process calls `path`: through its root directory, since it may live in a container.
     pub fn as_seen_by_process(&self, path: &Path) -> PathBuf {
-        let inside = path.strip_prefix("/").unwrap_or(path);
-        PathBuf::from(format!("/proc/{}/root", self.pid)).join(inside)
+        let inside = self.inside(path);
+        let inside = inside.strip_prefix("/").unwrap_or(&inside);
+        self.root().join(inside)
+    }
+
+    /// Its root directory, as we reach it.
+    pub fn root(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root", self.pid))
+    }
+
+    /// What the process itself calls a file for which the kernel told us `path`: below a changed root the kernel tells
+    /// the way from our root.
+    pub fn inside(&self, path: &Path) -> PathBuf {
+        let root = fs::read_link(self.root()).unwrap_or_default();
+        match path.strip_prefix(&root) {
+            Ok(rest) if root.parent().is_some() => Path::new("/").join(rest),
+            _ => path.to_owned(),
+        }
     }
 
     /// Its mappings now.

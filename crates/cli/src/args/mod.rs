@@ -1,5 +1,6 @@
 //! Arguments as typed; each struct says what it means in one place.
 
+mod debug_info;
 mod duration;
 mod goroutines;
 mod heap;
@@ -14,6 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+pub(crate) use debug_info::DebugInfoArgs;
 pub(crate) use duration::duration;
 pub(crate) use goroutines::{GoroutinesArgs, Grouping};
 pub(crate) use heap::{AboutHeap, FindArgs, HeapArgs, HeapQuestion, ListArgs, Subject, TypesArgs, WhyArgs};

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use leakscope_collect::HttpLimits;
 use leakscope_target::{Mode, SnapshotOptions};
 
-use super::duration;
+use super::{DebugInfoArgs, duration};
 
 /// Options of every command that opens a target.
 #[derive(Debug, Clone, Args)]
@@ -15,6 +15,11 @@ pub(crate) struct Access {
     /// The executable of a core file, where it does not lie where the core says
     #[arg(long, value_name = "FILE")]
     pub(crate) exe: Option<PathBuf>,
+    /// The Go library to read, by path or file name, where the process has loaded more than one, or is Go itself
+    #[arg(long, value_name = "FILE")]
+    pub(crate) library: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) debug: DebugInfoArgs,
     /// How a live process is read: by a copy-on-write child, by stopping it, or without stopping it
     #[arg(long, value_enum, default_value_t = SnapshotMode::Auto, value_name = "MODE")]
     snapshot: SnapshotMode,

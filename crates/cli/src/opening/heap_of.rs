@@ -6,12 +6,16 @@ use leakscope_heap::Heap;
 use leakscope_model::{DebugInfoKind, Gap, Target};
 use leakscope_target::{BuildIds, Mapping, TargetMemory, ThreadRegisters};
 
+use super::debug_info::SeparateDebugInfo;
+use super::go_image::GoImage;
 use super::inspection::{AtHand, Inspection};
 
 /// One moment of a Go program's memory, wherever it comes from.
 pub(crate) struct Memory<'m> {
-    /// The executable's bytes.
-    pub(crate) exe: &'m [u8],
+    /// The executable, or the library that is read instead.
+    pub(super) image: &'m GoImage,
+    /// Its debug information, where that is in a file of its own.
+    pub(super) debug: &'m SeparateDebugInfo,
     /// The executable's name, for people.
     pub(crate) name: String,
     /// The process id, where it is known.
@@ -44,20 +48,25 @@ pub(crate) fn heap_of<T>(
     from: &Memory<'_>,
     question: impl FnOnce(&Inspection<'_, '_>) -> Result<T>,
 ) -> Result<(HeapOf, T)> {
-    let runtime = Runtime::identify(from.exe, from.memory, from.mappings)
-        .with_context(|| format!("cannot read {} as a Go program", from.name))?;
+    let own_mappings = from.image.mappings(from.mappings);
+    let runtime = Runtime::identify_with(&from.image.bytes, from.debug.bytes(), from.memory, &own_mappings);
+    let runtime = runtime.with_context(|| format!("cannot read {} as a Go program", from.name));
+    let runtime = runtime.map_err(|error| from.debug.explain(error))?;
     let (memory, mappings, threads) = (from.memory, from.mappings, from.threads);
     let (heap, types) = leakscope_heap::read_with_types(memory, mappings, threads, &runtime, from.monotonic)
         .with_context(|| format!("cannot read the heap of {}", from.name))?;
     let target = target(from, &runtime);
     let at_hand = AtHand { memory, mappings, threads, runtime: &runtime, types: &types, live: from.live };
     let answer = question(&Inspection::new(&heap, &target, Some(at_hand)))?;
-    let gaps = runtime.gaps.iter().map(|gap| Gap::new("runtime", gap.to_string())).collect();
+    let mut gaps: Vec<Gap> = runtime.gaps.iter().map(|gap| Gap::new("runtime", gap.to_string())).collect();
+    gaps.extend(from.debug.gaps());
+    let texts: Vec<_> = runtime.modules.iter().map(|module| module.text.start).collect();
+    gaps.extend(from.image.unread(&texts));
     Ok((HeapOf { heap, target, gaps }, answer))
 }
 
 fn target(from: &Memory<'_>, runtime: &Runtime<'_>) -> Target {
-    let ids = BuildIds::of_file(from.exe).unwrap_or_default();
+    let ids = BuildIds::of_file(&from.image.bytes).unwrap_or_default();
     Target {
         pid: from.pid,
         exe: from.name.clone(),
@@ -65,6 +74,7 @@ fn target(from: &Memory<'_>, runtime: &Runtime<'_>) -> Target {
         arch: arch_word(runtime.arch).to_owned(),
         build_id: ids.gnu.or(ids.go).unwrap_or_default(),
         debug: match runtime.layout_origin {
+            LayoutOrigin::Dwarf if from.debug.bytes().is_some() => DebugInfoKind::Separate,
             LayoutOrigin::Dwarf => DebugInfoKind::Dwarf,
             LayoutOrigin::Table { .. } | LayoutOrigin::NearestTable { .. } => DebugInfoKind::Stripped,
         },

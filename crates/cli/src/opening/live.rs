@@ -1,18 +1,21 @@
 //! A live process: snapshots of it, each let go as soon as it is read.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use leakscope_collect::debug_files::Root;
 use leakscope_diagnose::readings::HeapMoment;
 use leakscope_goruntime::RuntimeError;
 use leakscope_model::{Gap, Target};
 use leakscope_target::clock::monotonic_nanoseconds;
 use leakscope_target::{
-    Gadgets, LiveProcess, MappedFile, Mapping, Mode, Snapshot, SnapshotFacts, SnapshotOptions,
+    FileBytes, Gadgets, LiveProcess, MappedFile, Mapping, Mode, Snapshot, SnapshotFacts, SnapshotOptions,
 };
 
 use super::OneMoment;
+use super::debug_info::{Program, SeparateDebugInfo};
+use super::go_image::{Files, GoImage};
 use super::heap_of::{HeapOf, Memory, heap_of, target_of_file};
 use super::inspection::Inspection;
 use crate::args::Access;
@@ -22,7 +25,8 @@ use crate::progress::Progress;
 #[derive(Debug)]
 pub(crate) struct LiveTarget {
     process: LiveProcess,
-    exe: MappedFile,
+    image: GoImage,
+    debug: SeparateDebugInfo,
     name: String,
     gadgets: Option<Gadgets>,
     options: SnapshotOptions,
@@ -35,18 +39,16 @@ impl LiveTarget {
     /// Checks that process `pid` is there, ours to look at, and a Go program; nothing is done to it yet.
     pub(crate) fn open(pid: u32, access: &Access) -> Result<LiveTarget> {
         let process = LiveProcess::open(pid).with_context(|| format!("cannot look at process {pid}"))?;
-        let exe = match &access.exe {
-            Some(path) => MappedFile::open(path),
-            None => process.executable(),
-        };
-        let exe =
-            exe.with_context(|| format!("cannot read the executable of process {pid}; name it with --exe"))?;
-        let name = process.executable_path().map(|path| file_name(&path)).unwrap_or_else(|_| process.name());
         let mappings = process.mappings().with_context(|| format!("cannot look at process {pid}"))?;
-        let (gadgets, gaps) =
-            gadgets(&exe, &mappings).with_context(|| format!("cannot read process {pid} ({name})"))?;
+        let executable = process.executable_path().ok();
+        let name = executable.as_deref().map_or_else(|| process.name(), file_name);
+        let doing = || format!("cannot read process {pid} ({name})");
+        let image = go_image(&process, executable, &mappings, access).with_context(doing)?;
+        let (gadgets, gaps) = gadgets(&process, &image, &mappings).with_context(doing)?;
+        let debug = debug_info(&process, &image, access).with_context(doing)?;
+        let name = image.name(name);
         let options = access.snapshot_options();
-        Ok(LiveTarget { process, exe, name, gadgets, options, gaps, clock: Instant::now() })
+        Ok(LiveTarget { process, image, debug, name, gadgets, options, gaps, clock: Instant::now() })
     }
 
     /// Its process id.
@@ -56,7 +58,7 @@ impl LiveTarget {
 
     /// Who it is, by its executable alone.
     pub(crate) fn target(&self) -> Target {
-        target_of_file(&self.name, self.pid(), &self.exe)
+        target_of_file(&self.name, self.pid(), &self.image.bytes)
     }
 
     /// Seconds on the clock of its moments.
@@ -88,7 +90,8 @@ impl LiveTarget {
         let monotonic = monotonic_nanoseconds();
         progress.says("reading the heap");
         let memory = Memory {
-            exe: &self.exe,
+            image: &self.image,
+            debug: &self.debug,
             name: self.name.clone(),
             pid: Some(pid),
             memory: &snapshot,
@@ -115,10 +118,48 @@ impl LiveTarget {
     }
 }
 
+/// The file of the process that is read as Go.
+fn go_image(
+    process: &LiveProcess,
+    path: Option<PathBuf>,
+    mappings: &[Mapping],
+    access: &Access,
+) -> Result<GoImage> {
+    let executable = match &access.exe {
+        Some(path) => MappedFile::open(path),
+        None => process.executable(),
+    };
+    let executable = match (executable, &access.library) {
+        (Ok(file), _) => Some((FileBytes::from(file), path.unwrap_or_default())),
+        (Err(_), Some(_)) => None,
+        (Err(error), None) => {
+            return Err(error).context("cannot read its executable; name it with --exe");
+        }
+    };
+    let open = |mapping: &Mapping| process.mapped_file(mapping).ok().map(FileBytes::from);
+    GoImage::choose(&Files { executable, mappings, open: &open }, access.library.as_deref())
+}
+
+/// Its debug information, where that is in another file; a container's files are looked at before ours.
+fn debug_info(process: &LiveProcess, image: &GoImage, access: &Access) -> Result<SeparateDebugInfo> {
+    let executable = Some(image.path.clone()).filter(|path| path.is_absolute());
+    let inside = process.has_own_files().then(|| Root {
+        at: process.root(),
+        executable: executable.as_deref().map(|path| process.inside(path)),
+    });
+    let roots = inside.into_iter().chain([Root { at: PathBuf::from("/"), executable }]).collect();
+    SeparateDebugInfo::find(&Program { bytes: &image.bytes, roots }, &access.debug)
+}
+
 /// What a fork needs of the program's code; a program that lacks it is still read in another way, one that is no Go
 /// program is not.
-fn gadgets(exe: &[u8], mappings: &[Mapping]) -> Result<(Option<Gadgets>, Vec<Gap>), RuntimeError> {
-    match leakscope_goruntime::gadgets(exe, mappings) {
+fn gadgets(
+    process: &LiveProcess,
+    image: &GoImage,
+    mappings: &[Mapping],
+) -> Result<(Option<Gadgets>, Vec<Gap>), RuntimeError> {
+    let mappings = image.mappings(mappings);
+    match leakscope_goruntime::gadgets_in_memory(&image.bytes, &mappings, &process.memory()) {
         Ok(gadgets) => Ok((Some(gadgets), Vec::new())),
         Err(error @ (RuntimeError::NotElf(_) | RuntimeError::NotGo(_))) => Err(error),
         Err(error) => Ok((None, vec![Gap::new("snapshot", format!("no fork: {error}"))])),

@@ -1,6 +1,8 @@
 //! A target's word becomes a heap: from a live process, a core, or a capture.
 
 mod core;
+mod debug_info;
+mod go_image;
 mod heap_of;
 mod inspection;
 mod live;

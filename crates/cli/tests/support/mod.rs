@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 pub(crate) mod debuggers;
+pub(crate) mod matrix;
 
 use std::process::{Command, Output};
 
@@ -16,7 +17,7 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    fn of(output: Output) -> Run {
+    pub(crate) fn of(output: Output) -> Run {
         Run {
             status: output.status.code().expect("it was not killed"),
             out: String::from_utf8(output.stdout).expect("it prints UTF-8"),

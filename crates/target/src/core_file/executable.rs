@@ -96,8 +96,14 @@ impl CoreFile {
     pub fn build_ids(&self) -> Option<BuildIds> {
         let header_page = self.notes.program_headers_at?.get() & !(PAGE - 1);
         let header = self.take(Addr::new(header_page), 64)?;
-        let magic = header.starts_with(b"\x7fELF");
         let bias = self.notes.entry?.get().wrapping_sub(u64_at(&header, 24)?);
+        self.build_ids_at(header_page, bias)
+    }
+
+    /// The build IDs of the image whose first page is at `header_page`.
+    fn build_ids_at(&self, header_page: u64, bias: u64) -> Option<BuildIds> {
+        let header = self.take(Addr::new(header_page), 64)?;
+        let magic = header.starts_with(b"\x7fELF");
         let table = header_page.checked_add(u64_at(&header, 32)?)?;
         let count = u64::from(u16_at(&header, 56)?).min(MOST_PROGRAMS);
         let programs = self.take(Addr::new(table), count * 56)?;
@@ -120,7 +126,34 @@ impl CoreFile {
         let headers = headers::parse(&bytes).map_err(|fault| malformed(path, fault))?;
         self.check_kind(path, &headers)?;
         let bias = self.bias_of(path, &headers)?;
-        self.executable_unverified = !self.check_build(path, &bytes)?;
+        self.executable_unverified = !self.check_build(path, &bytes, self.build_ids())?;
+        self.lay_over(path, bytes, &headers, bias);
+        Ok(self)
+    }
+
+    /// Takes a library that the process had loaded: `mapped` is its path in the mappings, `bytes` its contents. Its
+    /// read-only pages answer where the core has none.
+    ///
+    /// # Errors
+    /// As [`CoreFile::with_executable`].
+    pub fn with_library(mut self, mapped: &Path, bytes: FileBytes) -> Result<CoreFile, TargetError> {
+        let headers = headers::parse(&bytes).map_err(|fault| malformed(mapped, fault))?;
+        self.check_kind(mapped, &headers)?;
+        let row = self.notes.files.iter().find(|row| row.offset == 0 && Path::new(&row.path) == mapped);
+        let first = headers.programs.iter().find(|program| program.kind == PT_LOAD);
+        let (row, first) = row.zip(first).ok_or_else(|| {
+            let what = "the core does not tell where this library was loaded".to_owned();
+            malformed(mapped, Fault { what, offset: 0, remedy: "take the core by gcore or the kernel" })
+        })?;
+        let (start, bias) = (row.start.get(), row.start.get().wrapping_sub(first.vaddr & !(PAGE - 1)));
+        let there = self.build_ids_at(start, bias);
+        self.executable_unverified = !self.check_build(mapped, &bytes, there)?;
+        self.lay_over(mapped, bytes, &headers, bias);
+        Ok(self)
+    }
+
+    /// Lets the file's pages answer where the core has none.
+    fn lay_over(&mut self, path: &Path, bytes: FileBytes, headers: &Headers, bias: u64) {
         let len = bytes.len() as u64;
         let unwritten = headers.programs.iter().filter(|program| program.flags & PF_W == 0);
         let unwritten: Vec<ProgramHeader> = unwritten.copied().collect();
@@ -132,7 +165,6 @@ impl CoreFile {
         };
         self.overlays.push(overlay);
         self.mappings = self.join_mappings();
-        Ok(self)
     }
 
     fn check_kind(&self, path: &Path, headers: &Headers) -> Result<(), TargetError> {
@@ -176,8 +208,8 @@ impl CoreFile {
     }
 
     /// Whether the build was compared and is the same; `false` if the core has no ID to compare.
-    fn check_build(&self, path: &Path, bytes: &[u8]) -> Result<bool, TargetError> {
-        let (Some(core), Some(file)) = (self.build_ids(), BuildIds::of_file(bytes)) else { return Ok(false) };
+    fn check_build(&self, path: &Path, bytes: &[u8], there: Option<BuildIds>) -> Result<bool, TargetError> {
+        let (Some(core), Some(file)) = (there, BuildIds::of_file(bytes)) else { return Ok(false) };
         match core.differ_from(&file) {
             None => Ok(true),
             Some((core_id, executable_id)) => Err(TargetError::OtherBuild {

@@ -46,16 +46,23 @@ impl CoreFile {
     }
 
     fn files_without_segment(&self) -> impl Iterator<Item = Mapping> {
-        // gcore leaves out what nobody could write to: such a range is readable and no more is known.
+        // gcore leaves out what nobody could write to: such a range is readable, and more is known only where a file
+        // stands in.
         self.notes.files.iter().filter(|row| self.segments.find(row.start).is_none()).map(|row| Mapping {
             start: row.start,
             end: row.end,
             read: true,
             write: false,
-            execute: false,
+            execute: self.executes(row.start),
             offset: row.offset,
             path: row.path.clone(),
         })
+    }
+
+    /// Whether `at` lies in code of a file that stands in.
+    fn executes(&self, at: Addr) -> bool {
+        let mut rows = self.overlays.iter().flat_map(|file| file.unwritten.rows());
+        rows.any(|row| row.flags & PF_X != 0 && row.start <= at.get() && at.get() < row.end)
     }
 
     fn executable_without_segment(&self) -> impl Iterator<Item = Mapping> {
