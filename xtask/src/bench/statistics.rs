@@ -22,7 +22,7 @@ pub struct Summary {
     pub wall: f64,
     /// Seconds.
     pub cpu: f64,
-    /// CPU as a multiple of what one forced collection takes.
+    /// CPU as a multiple of what one forced collection took in the same round.
     pub collections: f64,
     /// CPU as a multiple of that of one plain read in the same round.
     pub reads: f64,
@@ -62,19 +62,19 @@ pub fn summaries(rounds: &[Round]) -> Vec<Summary> {
     names.into_iter().map(|name| summary(rounds, name)).collect()
 }
 
-fn summary(rounds: &[Round], name: &str) -> Summary {
+/// The medians of one tool; those of none where it was not measured.
+pub fn summary(rounds: &[Round], name: &str) -> Summary {
     let taken: Vec<(&Round, &Figures)> =
         rounds.iter().filter_map(|round| Some((round, round.of(name)?))).collect();
     let over = |pick: &dyn Fn(&Round, &Figures) -> f64| {
         median(taken.iter().map(|(round, figures)| pick(round, figures)).collect())
     };
-    let cost = collection(rounds);
     let said: Vec<f64> = taken.iter().filter_map(|(_, figures)| figures.said_pause_ms).collect();
     Summary {
         name: name.to_owned(),
         wall: over(&|_, figures| figures.wall),
         cpu: over(&|_, figures| figures.cpu),
-        collections: over(&|_, figures| figures.cpu / cost.cpu),
+        collections: over(&|round, figures| figures.cpu / round.collection()),
         reads: over(&|round, figures| figures.cpu / round.of(PLAIN_READ).map_or(f64::NAN, |read| read.cpu)),
         peak_anonymous: over(&|_, figures| figures.peak_anonymous as f64),
         gap_ms: over(&|_, figures| figures.longest_gap_ms),
@@ -83,7 +83,13 @@ fn summary(rounds: &[Round], name: &str) -> Summary {
 }
 
 impl Round {
-    fn of(&self, name: &str) -> Option<&Figures> {
+    /// The CPU of a forced collection in this round, in seconds.
+    fn collection(&self) -> f64 {
+        median(self.collections.iter().map(|one| one.cpu).collect())
+    }
+
+    /// What a tool took in this round.
+    pub fn of(&self, name: &str) -> Option<&Figures> {
         self.figures.iter().find_map(|(other, figures)| (other == name).then_some(figures))
     }
 }

@@ -1,4 +1,4 @@
-//! The Go process that is looked at: the fixture `cache`, which tells how long it stood still and collects on demand.
+//! The Go process that is looked at: a fixture that tells how long it stood still and collects on demand.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -13,9 +13,10 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use super::measured_run::{Run, now};
+use super::rows::Row;
 
 /// How long the process may take to build its heap, and to collect it.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The process of the fixture; it is ended when this is dropped.
 pub struct Subject {
@@ -46,14 +47,16 @@ pub struct Collection {
 }
 
 impl Subject {
-    /// Starts the fixture with a heap of `megabytes` and waits until it is ready.
+    /// Starts the fixture of a row and waits until it is ready.
     ///
     /// # Errors
     /// When it does not start or is not ready in time.
-    pub fn start(program: &Path, megabytes: &str) -> Result<Subject> {
+    pub fn start(program: &Path, row: &Row) -> Result<Subject> {
+        let huge_pages = row.huge_pages.then_some(("HUGE_PAGES", "1"));
         let mut child = Command::new(program)
-            .arg(megabytes)
+            .args(&row.arguments)
             .env("GODEBUG", "gctrace=1")
+            .envs(huge_pages)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -66,6 +69,11 @@ impl Subject {
         subject.ready =
             subject.wait_for(|said| said.ready.clone()).context("the process did not become ready")?;
         Ok(subject)
+    }
+
+    /// A number that it said of itself when it was ready; 0 for one that it did not say.
+    pub fn figure(&self, name: &str) -> u64 {
+        self.ready.get(name).and_then(Value::as_u64).unwrap_or(0)
     }
 
     /// Lets it collect once and says what that cost.

@@ -5,6 +5,7 @@ use std::io::Write;
 use anyhow::Result;
 use serde_json::json;
 
+use super::rows::{Goal, Row};
 use super::statistics::{Round, Summary, collection, median, summaries};
 use super::subject::Subject;
 
@@ -12,15 +13,22 @@ use super::subject::Subject;
 ///
 /// # Errors
 /// When `out` cannot be written to.
-pub fn write_text(out: &mut impl Write, subject: &Subject, rounds: &[Round]) -> Result<()> {
-    let figure = |name: &str| subject.ready.get(name).and_then(serde_json::Value::as_u64).unwrap_or(0);
+pub fn write_text(
+    out: &mut impl Write,
+    row: &Row,
+    subject: &Subject,
+    rounds: &[Round],
+    goals: &[Goal],
+) -> Result<()> {
     let cost = collection(rounds);
     let go = subject.ready.get("go").and_then(serde_json::Value::as_str).unwrap_or("?");
     writeln!(
         out,
-        "{go}, {:.2} million objects, {:.0} MB; medians of {} rounds",
-        figure("heap_objects") as f64 / 1e6,
-        figure("heap_alloc") as f64 / 1e6,
+        "\n{}: {go}, {:.2} million objects, {:.0} MB, {} goroutines; medians of {} rounds",
+        row.name,
+        subject.figure("heap_objects") as f64 / 1e6,
+        subject.figure("heap_alloc") as f64 / 1e6,
+        subject.figure("goroutines"),
         rounds.len()
     )?;
     writeln!(
@@ -33,6 +41,11 @@ pub fn write_text(out: &mut impl Write, subject: &Subject, rounds: &[Round]) -> 
     writeln!(out, "{:<28} wall s   CPU s     GC×   reads  peak MB  gap ms  said ms", "")?;
     for row in summaries(rounds) {
         write_row(out, &row)?;
+    }
+    writeln!(out)?;
+    for goal in goals {
+        let word = if goal.is_reached() { "reached" } else { "MISSED" };
+        writeln!(out, "{:<60} at most {:>7.2}: {:>7.2}  {word}", goal.what, goal.at_most, goal.measured)?;
     }
     Ok(())
 }
@@ -57,7 +70,13 @@ fn write_row(out: &mut impl Write, row: &Summary) -> Result<()> {
 ///
 /// # Errors
 /// When `out` cannot be written to.
-pub fn write_json(out: &mut impl Write, subject: &Subject, rounds: &[Round]) -> Result<()> {
+pub fn write_json(
+    out: &mut impl Write,
+    row: &Row,
+    subject: &Subject,
+    rounds: &[Round],
+    goals: &[Goal],
+) -> Result<()> {
     let rows: Vec<_> = summaries(rounds)
         .iter()
         .map(|row| {
@@ -71,10 +90,13 @@ pub fn write_json(out: &mut impl Write, subject: &Subject, rounds: &[Round]) -> 
         .collect();
     let cost = collection(rounds);
     let answer = json!({
-        "schema": "leakscope.bench/1", "go": subject.ready.get("go"), "rounds": rounds.len(),
+        "schema": "leakscope.bench/2", "heap": row.name, "go": subject.ready.get("go"), "rounds": rounds.len(),
         "heap_objects": subject.ready.get("heap_objects"), "heap_bytes": subject.ready.get("heap_alloc"),
         "collection_cpu_seconds": cost.cpu, "collection_idle_cpu_seconds": cost.idle_cpu,
         "idle_gap_ms": idle_gap(rounds), "rows": rows,
+        "goals": goals.iter().map(|goal| json!({
+            "what": goal.what, "at_most": goal.at_most, "measured": goal.measured, "reached": goal.is_reached(),
+        })).collect::<Vec<_>>(),
     });
     writeln!(out, "{answer:#}")?;
     Ok(())

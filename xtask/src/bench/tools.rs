@@ -12,6 +12,10 @@ use crate::subprocess::run;
 
 /// The name of the measure that others are compared with.
 pub const PLAIN_READ: &str = "plain read";
+/// The name of what is measured.
+pub const LEAKSCOPE: &str = "leakscope";
+/// The same, where it may use one processor only.
+pub const ONE_CORE: &str = "leakscope on one processor";
 
 /// A program that looks at a process, in one or more steps.
 pub struct Tool {
@@ -42,9 +46,10 @@ pub fn build_leakscope() -> Result<PathBuf> {
     Ok(root.join("target/release/leakscope"))
 }
 
-/// Every tool that can be run here; the first two are always there.
+/// Every tool that can be run here; the first three are always there.
 pub fn all(leakscope: &Path, program: &Path, scratch: &Path, alone: bool) -> Vec<Tool> {
-    let mut tools = vec![plain_read(), leakscope_summary(leakscope.to_owned())];
+    let mut tools =
+        vec![plain_read(), leakscope_summary(leakscope.to_owned()), on_one_core(leakscope.to_owned())];
     if !alone {
         tools.extend(find("grf").map(|grf| grf_attach(grf, scratch.join("grf.out"))));
         let gcore = find("gcore");
@@ -72,12 +77,27 @@ fn plain_read() -> Tool {
     }
 }
 
+/// What it is asked for; a stop longer than the usual limit is shown, not avoided.
+fn question(pid: u32) -> Vec<String> {
+    ["heap", "summary", &pid.to_string(), "--json", "--max-pause", "5s"].map(str::to_owned).to_vec()
+}
+
 fn leakscope_summary(leakscope: PathBuf) -> Tool {
-    Tool {
-        name: "leakscope",
-        is_peer: false,
-        steps: Box::new(move |pid| vec![step(&leakscope, &["heap", "summary", &pid.to_string(), "--json"])]),
-    }
+    let steps = move |pid| {
+        let mut command = Command::new(&leakscope);
+        command.args(question(pid));
+        vec![Step { command, input: None }]
+    };
+    Tool { name: LEAKSCOPE, is_peer: false, steps: Box::new(steps) }
+}
+
+fn on_one_core(leakscope: PathBuf) -> Tool {
+    let steps = move |pid| {
+        let mut command = Command::new("taskset");
+        command.args(["--cpu-list", "0"]).arg(&leakscope).args(question(pid));
+        vec![Step { command, input: None }]
+    };
+    Tool { name: ONE_CORE, is_peer: false, steps: Box::new(steps) }
 }
 
 /// goref, attached: it stops the process while it works.
