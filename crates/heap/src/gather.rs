@@ -7,9 +7,9 @@ use leakscope_target::{ReadError, TargetMemory};
 /// A gap between two records that is cheaper to read than to skip, in bytes.
 const GAP: u64 = 2048;
 /// The longest run read as one range, in bytes.
-const RUN: u64 = 1 << 20;
+const RUN: u64 = 256 << 10;
 /// Bytes of the one buffer: what a batch may hold.
-const BATCH: u64 = 2 << 20;
+const BATCH: u64 = 256 << 10;
 /// Ranges in a batch: what one system call takes (`IOV_MAX`).
 const RANGES: usize = 1024;
 

@@ -18,7 +18,7 @@ use crate::reach::LIMIT;
 use crate::type_masks::TypeMasks;
 
 /// The most of a span that is read at once, in bytes; a larger one comes in pieces.
-const PIECE: u64 = 1 << 20;
+const PIECE: u64 = 256 << 10;
 /// The least that is worth a thread, in bytes.
 const LEAST_SHARE: u64 = 8 << 20;
 /// The service on this machine goes on meanwhile: not more threads than this, however many processors there are.

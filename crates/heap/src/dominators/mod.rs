@@ -52,9 +52,9 @@ impl Dominator {
 
 /// Finds the immediate dominator of each object, and the bytes that each alone keeps.
 pub(crate) fn dominators(mut graph: InnerGraph, objects: &Objects) -> (Vec<Dominator>, RetainedSizes) {
-    let immediate = immediate_by_number(&mut graph);
+    let (mut immediate, twig_edges) = immediate_by_number(&mut graph);
     let InnerGraph { objects: numbered, mut links, leaf_edges, .. } = graph;
-    leaves::meet(&mut links, &immediate, leaf_edges);
+    leaves::meet(&mut immediate, twig_edges, &mut links, leaf_edges);
     let sums = sums_by_number(objects, &links, &immediate);
     let mut retained = RetainedSizes::with_room(objects.len());
     for run in objects.runs() {
@@ -74,22 +74,18 @@ pub(crate) fn dominators(mut graph: InnerGraph, objects: &Objects) -> (Vec<Domin
     (links.into_iter().map(Dominator).collect(), retained)
 }
 
-/// Of each number that of its immediate dominator. The edges of the graph are gone afterwards: what comes next takes
-/// much memory itself.
-fn immediate_by_number(graph: &mut InnerGraph) -> Vec<u32> {
-    let DepthFirst { mut places, numbers, parents, others, mut twig_edges } = depth_first::walk(graph);
+/// Of each number that of its immediate dominator, of a twig [`TWIG`] and one that points at it; and all further edges to
+/// twigs. The edges of the graph are gone afterwards: what comes next takes much memory itself.
+fn immediate_by_number(graph: &mut InnerGraph) -> (Vec<u32>, Vec<(u32, u32)>) {
+    let DepthFirst { mut places, numbers, parents, others, twig_edges } = depth_first::walk(graph);
     (graph.starts, graph.targets, graph.tops) = Default::default();
     let by_place = semidominators::immediate_dominators(parents, others);
     for slot in &mut places {
-        *slot = match *slot {
-            twig if twig & TWIG != 0 => twig & !TWIG,
-            place => numbers[by_place[place as usize] as usize],
-        };
+        if *slot & TWIG == 0 {
+            *slot = numbers[by_place[*slot as usize] as usize];
+        }
     }
-    drop((numbers, by_place));
-    twig_edges.sort_unstable();
-    leaves::meet_twigs(&mut places, &twig_edges);
-    places
+    (places, twig_edges)
 }
 
 /// Of each number the bytes that its object alone keeps. A dominator's number is smaller than that of what it

@@ -299,10 +299,10 @@ impl<'s> Typing<'s> {
         self.spread_again();
         self.take_guesses();
         self.spread_again();
-        Typed {
-            shape_of: self.states.iter().map(|state| state.shape).collect(),
-            how_of: self.states.iter().map(|state| state.told.how()).collect(),
-            shapes: self.shapes.finish(),
-        }
+        let how_of = self.states.iter().map(|state| state.told.how()).collect();
+        // In the memory of the states.
+        let mut shape_of: Vec<ShapeId> = self.states.into_iter().map(|state| state.shape).collect();
+        shape_of.shrink_to_fit();
+        Typed { shape_of, how_of, shapes: self.shapes.finish() }
     }
 }
