@@ -17,7 +17,7 @@ pub fn analyse(mut scan: Scan, source: &dyn TypeSource, memory: &dyn TargetMemor
     let mut typing = Typing::new(&scan, source, memory);
     let Reached { by, inner } = search(count(&scan.objects), &scan.edges, &scan.roots, &phases, &mut typing);
     let typed = typing.finish();
-    let Scan { objects, edges, roots, goroutines, names, samples, stacks, memstats, gaps, .. } = scan;
+    let Scan { objects, edges, roots, goroutines, waits, names, samples, stacks, memstats, gaps, .. } = scan;
     let Typed { shape_of, how_of, shapes } = typed;
     let mut heap = Heap {
         objects,
@@ -29,6 +29,7 @@ pub fn analyse(mut scan: Scan, source: &dyn TypeSource, memory: &dyn TargetMemor
         names,
         reached_by: by,
         goroutines,
+        waits,
         samples,
         stacks,
         memstats,

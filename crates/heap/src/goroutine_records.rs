@@ -45,6 +45,8 @@ pub(crate) struct GoroutineRecord {
     pub(crate) deferred: Addr,
     /// `m`: the thread that runs it.
     pub(crate) thread: Addr,
+    /// `waiting`: the first `sudog` of what it waits for; nil where the runtime keeps it elsewhere.
+    pub(crate) waiting: Addr,
     /// `runningCleanups`: whether it calls a cleanup of the program at this moment.
     pub(crate) runs_cleanup: bool,
 }
@@ -91,6 +93,7 @@ struct GLayout {
     context: Slot,
     deferred: Slot,
     thread: Slot,
+    waiting: Slot,
     runs_cleanup: Option<Slot>,
 }
 
@@ -113,6 +116,7 @@ impl GLayout {
             context: inside("g.sched", "gobuf.ctxt")?,
             deferred: word("g._defer")?,
             thread: word("g.m")?,
+            waiting: word("g.waiting")?,
             runs_cleanup: layout.slot("g.runningCleanups").map(|slot| Slot { width: 1, ..slot }),
         })
     }
@@ -135,6 +139,7 @@ impl GLayout {
             context: uint(bytes, self.context)?,
             deferred: Addr::new(uint(bytes, self.deferred)?),
             thread: Addr::new(uint(bytes, self.thread)?),
+            waiting: Addr::new(uint(bytes, self.waiting)?),
             runs_cleanup: optional(self.runs_cleanup)? != 0,
         })
     }

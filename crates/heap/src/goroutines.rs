@@ -33,13 +33,24 @@ pub(crate) struct GoroutineInput<'r, 'b> {
     pub(crate) now: Option<u64>,
 }
 
+/// Goroutines as people know them, beside the runtime's records of them.
+#[derive(Debug, Default)]
+pub(crate) struct Goroutines {
+    /// In order of id.
+    pub(crate) all: Vec<Goroutine>,
+    /// The record of each.
+    pub(crate) records: Vec<GoroutineRecord>,
+    /// Whether all pointers on its stack were found, each.
+    pub(crate) whole: Vec<bool>,
+}
+
 /// Reads every goroutine that is not dead, in order of id, and adds what their stacks hold to `roots`.
 pub(crate) fn read(
     memory: &dyn TargetMemory,
     input: &GoroutineInput<'_, '_>,
     roots: &mut Roots<'_>,
     gaps: &mut Vec<Gap>,
-) -> Result<Vec<Goroutine>, HeapError> {
+) -> Result<Goroutines, HeapError> {
     let runtime = input.runtime;
     let mut records = read_all(memory, runtime, gaps)?;
     records.retain(|record| !is_dead(&runtime.names, record.status));
@@ -50,16 +61,18 @@ pub(crate) fn read(
     let wants: Vec<Want> = stacks.iter().map(|&(at, len, _)| (at, len)).collect();
     let mut reader = Reader::new(memory, input);
     let mut goroutines: Vec<Goroutine> = records.iter().map(|record| reader.describe(record)).collect();
+    let mut whole = vec![false; records.len()];
     gather(memory, &wants, |position, bytes| {
         let Some(&(base, _, index)) = stacks.get(position) else { return };
         let found =
             records.get(index).zip(goroutines.get_mut(index)).zip(starts.get(index).copied().flatten());
         let Some(((record, goroutine), start)) = found else { return };
-        if let Err(err) = reader.stack(record, index, start, (base, bytes), goroutine, roots) {
-            gaps.push(Gap::new("goroutines", format!("stack of goroutine {}: {err}", record.id)));
+        match reader.stack(record, index, start, (base, bytes), goroutine, roots) {
+            Ok(()) => whole.get_mut(index).into_iter().for_each(|whole| *whole = true),
+            Err(err) => gaps.push(Gap::new("goroutines", format!("stack of goroutine {}: {err}", record.id))),
         }
     });
-    Ok(goroutines)
+    Ok(Goroutines { all: goroutines, records, whole })
 }
 
 /// Whether a goroutine is a record without life: not yet begun, over, or kept for threads of C

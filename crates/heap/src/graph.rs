@@ -8,6 +8,7 @@ use leakscope_model::{Addr, Frame, Gap, Goroutine, Via};
 pub use crate::edges::{Edge, Edges};
 pub use crate::objects::{Objects, SpanRow};
 pub use crate::retained_sizes::RetainedSizes;
+use crate::waits::Waits;
 
 /// The n-th allocated object of a heap, in address order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,6 +77,8 @@ pub struct Scan {
     pub roots: Vec<Root>,
     /// Every goroutine that is not dead.
     pub goroutines: Vec<Goroutine>,
+    /// What each of them waits for.
+    pub waits: Waits,
     /// Names of variables and records, used by [`RootOrigin`].
     pub names: Vec<Arc<str>>,
     /// Sampled objects: `(object, index into `stacks`)`.
@@ -181,6 +184,8 @@ pub struct Heap {
     pub retained: RetainedSizes,
     /// Every goroutine that is not dead.
     pub goroutines: Vec<Goroutine>,
+    /// What each of them waits for.
+    pub waits: Waits,
     /// Sampled objects and their allocation stacks.
     pub samples: Vec<(ObjectId, u32)>,
     /// Allocation stacks, innermost frame first.

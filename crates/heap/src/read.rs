@@ -10,7 +10,7 @@ use crate::arena_bitmaps::ArenaBitmaps;
 use crate::contents::{ScanInput, scan as scan_contents};
 use crate::error::HeapError;
 use crate::fields::{SliceHead, read_slot, read_words};
-use crate::goroutines::{self, GoroutineInput};
+use crate::goroutines::{self, GoroutineInput, Goroutines};
 use crate::graph::{Heap, Objects, Scan};
 use crate::memstats;
 use crate::pointers::PointerBits;
@@ -21,6 +21,8 @@ use crate::samples;
 use crate::spans::{self, Spans};
 use crate::specials::{SpecialKinds, list_all};
 use crate::typing::ProgramTypes;
+use crate::wait_records::{self, WaitInput};
+use crate::waits::Waits;
 
 /// More itabs than any program has.
 const MAX_ITABS: u64 = 1 << 24;
@@ -101,6 +103,7 @@ fn scan_with_types(
         program: &program,
     };
     let contents = scan_contents(memory, &runtime.layout, &input)?;
+    let before = gaps.len();
     gaps.extend(contents.gaps);
 
     let mut roots = Roots::new(&objects, &program);
@@ -108,13 +111,16 @@ fn scan_with_types(
     let specials = list_all(memory, &SpecialKinds::of(&runtime.layout), &specials, &mut gaps);
     roots.add_specials(memory, &runtime.layout, &contents.edges, &specials, &mut gaps);
     queued_calls::add(&mut roots, memory, runtime, &mut gaps);
+    let doubt = gaps.get(before).map(|gap| gap.reason.clone());
     let samples = samples::read(memory, runtime, &objects, &specials, &mut gaps);
     drop(specials);
     let input = GoroutineInput { runtime, threads, now };
     let goroutines = goroutines::read(memory, &input, &mut roots, &mut gaps).unwrap_or_else(|err| {
         gaps.push(Gap::new("goroutines", format!("none could be read: {err}")));
-        Vec::new()
+        Goroutines::default()
     });
+    let graph = WaitInput { objects: &objects, edges: &contents.edges, roots: &roots.roots };
+    let waits = Waits { doubt, ..wait_records::read(memory, &runtime.layout, &graph, &goroutines) };
     let _ = mappings;
     let Roots { roots, names, .. } = roots;
     let names = names.names;
@@ -125,7 +131,8 @@ fn scan_with_types(
         type_words: contents.type_words,
         code_words: contents.code_words,
         roots,
-        goroutines,
+        waits,
+        goroutines: goroutines.all,
         names,
         samples: samples.objects,
         stacks: samples.stacks,

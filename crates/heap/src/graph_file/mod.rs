@@ -14,6 +14,7 @@ mod objects;
 mod roots;
 mod sections;
 mod shapes;
+mod waits;
 
 use std::io;
 
@@ -21,6 +22,7 @@ use leakscope_model::Gap;
 
 use crate::error::HeapError;
 use crate::graph::Heap;
+use crate::waits::Waits;
 
 use bytes::{Damage, Reader, Strings, Writer};
 use sections::{Sections, Tag, write_header, write_section};
@@ -44,6 +46,7 @@ pub fn write(heap: &Heap, out: &mut dyn io::Write) -> io::Result<()> {
     column(Tag::Samples, out, &mut |to| goroutines::write_samples(heap, &mut strings, to))?;
     column(Tag::MemStats, out, &mut |to| goroutines::write_memstats(&heap.memstats, to))?;
     column(Tag::Gaps, out, &mut |to| goroutines::write_gaps(&heap.gaps, &mut strings, to))?;
+    column(Tag::Waits, out, &mut |to| waits::write(&heap.waits, &mut strings, to))?;
     column(Tag::Strings, out, &mut |to| strings.write(to))
 }
 
@@ -63,6 +66,10 @@ pub fn read(bytes: &[u8]) -> Result<Heap, HeapError> {
         part(&sections, Tag::Samples, &mut gaps, |from| goroutines::read_samples(from, &strings, count));
     let names = part(&sections, Tag::Names, &mut gaps, |from| strings.read_all_of(from));
     let goroutines = part(&sections, Tag::Goroutines, &mut gaps, |from| goroutines::read(from, &strings));
+    let waits = match sections.has(Tag::Waits) {
+        true => part(&sections, Tag::Waits, &mut gaps, |from| waits::read(from, &strings, count)),
+        false => Waits::default(),
+    };
     let mut heap = Heap {
         edges: part(&sections, Tag::Edges, &mut gaps, |from| edges::read(from, count)),
         roots: part(&sections, Tag::Roots, &mut gaps, |from| roots::read(from, count)),
@@ -73,6 +80,7 @@ pub fn read(bytes: &[u8]) -> Result<Heap, HeapError> {
         shapes,
         names,
         goroutines,
+        waits,
         samples,
         stacks,
         objects,

@@ -22,6 +22,7 @@ pub(super) enum Tag {
     MemStats = 9,
     Gaps = 10,
     Strings = 11,
+    Waits = 12,
 }
 
 impl Tag {
@@ -39,6 +40,7 @@ impl Tag {
             Tag::MemStats => "figures of the runtime",
             Tag::Gaps => "gaps",
             Tag::Strings => "strings",
+            Tag::Waits => "what goroutines wait for",
         }
     }
 }
@@ -84,6 +86,11 @@ impl<'b> Sections<'b> {
             rest = behind;
         }
         Ok(Sections { found, end: file.len() as u64 })
+    }
+
+    /// Whether the file has such a section: those of earlier builds lack some.
+    pub(super) fn has(&self, tag: Tag) -> bool {
+        self.found.iter().any(|(found, ..)| *found == tag as u32)
     }
 
     /// A section's bytes, if they are there and as they were written.

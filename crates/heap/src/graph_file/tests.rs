@@ -6,6 +6,7 @@ use crate::graph::{Edges, MemStats, ObjectId, Root, RootOrigin};
 use crate::graph_of_numbers::goroutine;
 use crate::heap_of_names::NamedHeap;
 use crate::retained::Tally;
+use crate::waits::{Wait, Waits, Woken};
 use leakscope_model::{Addr, Frame};
 use proptest::prelude::*;
 
@@ -30,6 +31,10 @@ fn sample() -> Heap {
     heap.gaps = vec![Gap::new("heap", "a page was missing")];
     heap.goroutines[1].wait_seconds = Some(12.5);
     heap.edges = pointing_inside(&heap.edges);
+    let wait = |woken, whole| Wait { woken, whole };
+    let through = Woken::Through([ObjectId(3), ObjectId(9)].into());
+    let of = vec![wait(Woken::FromOutside, true), wait(through, false)];
+    heap.waits = Waits { of, hidden: vec![2, 40], doubt: Some("a page was missing".into()) };
     heap
 }
 
@@ -63,7 +68,7 @@ fn assert_same(read: &Heap, heap: &Heap) {
         (&read.goroutines, &read.samples, &read.stacks),
         (&heap.goroutines, &heap.samples, &heap.stacks)
     );
-    assert_eq!((read.memstats, &read.gaps), (heap.memstats, &heap.gaps));
+    assert_eq!((read.memstats, &read.gaps, &read.waits), (heap.memstats, &heap.gaps, &heap.waits));
 }
 
 #[test]
@@ -131,6 +136,7 @@ fn resealed(bytes: &[u8], at: usize, value: u8) -> Vec<u8> {
 /// Asks everything of a heap that may be nonsense.
 fn ask_everything(heap: &Heap) {
     let groups = crate::groups::single(heap);
+    let _ = crate::leaks::find(heap);
     let _ = (crate::groups::goroutines(heap, Some(heap)), crate::type_table::types(heap), groups.len());
     for id in (0..heap.objects.len()).map(ObjectId) {
         let _ = heap.path(id);

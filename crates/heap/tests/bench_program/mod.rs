@@ -42,6 +42,11 @@ impl Program {
         Program { process, ready }
     }
 
+    /// All that it said of itself.
+    pub(crate) fn said(&self) -> &Value {
+        &self.ready
+    }
+
     /// What it says of one kind of its objects.
     pub(crate) fn truth(&self, name: &str) -> Tally {
         let facts = self.ready["truth"].as_array().unwrap();
