@@ -8,6 +8,7 @@ mod args;
 mod capture_file;
 mod commands;
 mod gathered;
+mod leak_proof;
 mod opening;
 mod output;
 mod progress;

@@ -14,7 +14,7 @@ use support::leakscope;
 
 #[test]
 fn help_of_every_command() {
-    let commands: [&[&str]; 15] = [
+    let commands: [&[&str]; 16] = [
         &[],
         &["demo"],
         &["diagnose"],
@@ -26,6 +26,7 @@ fn help_of_every_command() {
         &["heap", "list"],
         &["heap", "why"],
         &["heap", "dominators"],
+        &["heap", "leaked"],
         &["goroutines"],
         &["explain"],
         &["completions"],

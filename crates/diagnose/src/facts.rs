@@ -52,6 +52,8 @@ pub struct Crowd {
     pub after: u64,
     /// How many of `before` were still there, in the same place, at the last snapshot.
     pub stayed: u64,
+    /// How many of `after` are proven to be unable to run again: nothing that can run reaches what they wait for.
+    pub leaked: u64,
     /// Bytes of their stacks at the last snapshot.
     pub stack_bytes: u64,
     /// Whether the runtime counts them as its own.

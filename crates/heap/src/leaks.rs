@@ -15,7 +15,8 @@ const MAIN_GOROUTINE: u64 = 1;
 /// How the runtime calls a wait that is meant to last: `select {}`.
 const PARKED: &str = "select (no cases)";
 /// What is said of a file that was written before waits were kept.
-const OLD_FILE: &str = "the capture was made by an earlier leakscope, which did not keep what goroutines wait for";
+const OLD_FILE: &str =
+    "the capture was made by an earlier leakscope, which did not keep what goroutines wait for";
 
 /// What was found out of each goroutine of a heap.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -49,9 +50,13 @@ impl Verdict {
 }
 
 impl Leaks {
-    /// How many goroutines are proven to be leaked.
-    pub fn count(&self) -> usize {
-        self.of.iter().filter(|&&verdict| verdict == Verdict::Leaked).count()
+    /// The ids of the goroutines of `heap`, of which this tells, that are proven to be leaked; sorted.
+    pub fn ids(&self, heap: &Heap) -> Vec<u64> {
+        let pairs = heap.goroutines.iter().zip(&self.of);
+        let leaked = pairs.filter(|&(_, &verdict)| verdict == Verdict::Leaked);
+        let mut ids: Vec<u64> = leaked.map(|(goroutine, _)| goroutine.id).collect();
+        ids.sort_unstable();
+        ids
     }
 }
 
@@ -120,7 +125,18 @@ impl<'h> Search<'h> {
         let (starts, stacks) = by_goroutine(heap);
         let awake = vec![false; heap.goroutines.len()];
         let seen = Bits::new(objects);
-        Search { heap, seen, open: Vec::new(), called: Vec::new(), hidden, waited, waiters, starts, stacks, awake }
+        Search {
+            heap,
+            seen,
+            open: Vec::new(),
+            called: Vec::new(),
+            hidden,
+            waited,
+            waiters,
+            starts,
+            stacks,
+            awake,
+        }
     }
 
     fn run(&mut self) {
@@ -231,8 +247,7 @@ mod tests {
         for _ in 0..12 {
             named.object("main.T");
         }
-        named.goroutines =
-            (2..).zip(&waits).map(|(id, _)| goroutine(id, "main.f", "chan receive")).collect();
+        named.goroutines = (2..).zip(&waits).map(|(id, _)| goroutine(id, "main.f", "chan receive")).collect();
         let mut heap = named.finish();
         heap.edges = edges(12, pairs);
         heap.roots = roots(variables);

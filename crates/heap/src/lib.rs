@@ -43,8 +43,8 @@ pub mod growth;
 #[cfg(test)]
 mod heap_of_names;
 mod inner_graph;
-mod memstats;
 pub mod leaks;
+mod memstats;
 pub mod objects;
 mod page_cache;
 pub mod paths;

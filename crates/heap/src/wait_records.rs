@@ -96,7 +96,10 @@ fn way(goroutine: &Goroutine) -> Way {
         Some("chan receive (nil chan)" | "chan send (nil chan)" | "select (no cases)") => Way::Never,
         Some("chan receive" | "chan send" | "select") => Way::Channels,
         Some(
-            "sync.Cond.Wait" | "sync.Mutex.Lock" | "sync.RWMutex.RLock" | "sync.RWMutex.Lock"
+            "sync.Cond.Wait"
+            | "sync.Mutex.Lock"
+            | "sync.RWMutex.RLock"
+            | "sync.RWMutex.Lock"
             | "sync.WaitGroup.Wait",
         ) => Way::Address,
         // What the wait of a group was called before it had a name of its own.

@@ -2,6 +2,7 @@
 
 mod beside;
 mod goroutines;
+mod leaked;
 mod objects;
 mod summary;
 mod types;
@@ -15,6 +16,7 @@ use crate::{Format, Look};
 
 pub use beside::{Beside, CoverageRow, SnapshotRow};
 pub use goroutines::{GoroutineGroupRow, GoroutineRow};
+pub use leaked::{LeakedRow, WaitedRow, leaked};
 pub use objects::ObjectRow;
 pub use summary::{Summary, summary};
 pub use types::TypeRow;

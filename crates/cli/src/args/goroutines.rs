@@ -9,6 +9,7 @@ use super::{Access, OutputArgs, TargetWord};
 #[command(after_help = "Examples:
   leakscope goroutines 4711 --group stack
   leakscope goroutines 4711 --wait 'chan receive' --json
+  leakscope goroutines 4711 --leaked       those that nobody can wake any more: proven
   leakscope goroutines core.4711 --exe ./orders --state running")]
 pub(crate) struct GoroutinesArgs {
     /// PID, name:PROCESS, core file, capture or demo:grpc
@@ -19,6 +20,9 @@ pub(crate) struct GoroutinesArgs {
     /// Only those with this wait reason, in the runtime's words: 'chan receive', select, 'IO wait'
     #[arg(long, value_name = "REASON")]
     pub(crate) wait: Option<String>,
+    /// Only those that are proven to be unable to run again: nothing that can run leads to what they wait for
+    #[arg(long)]
+    pub(crate) leaked: bool,
     /// One row for all goroutines with the same stack, or the same `go` statement
     #[arg(long, value_enum)]
     pub(crate) group: Option<Grouping>,

@@ -18,7 +18,9 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 pub(crate) use debug_info::DebugInfoArgs;
 pub(crate) use duration::duration;
 pub(crate) use goroutines::{GoroutinesArgs, Grouping};
-pub(crate) use heap::{AboutHeap, FindArgs, HeapArgs, HeapQuestion, ListArgs, Subject, TypesArgs, WhyArgs};
+pub(crate) use heap::{
+    AboutHeap, FindArgs, HeapArgs, HeapQuestion, LeakedArgs, ListArgs, Subject, TypesArgs, WhyArgs,
+};
 pub(crate) use size::size;
 pub(crate) use target_word::TargetWord;
 pub(crate) use window::{Access, EndpointArgs};

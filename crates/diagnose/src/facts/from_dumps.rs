@@ -45,6 +45,7 @@ fn crowd((wait, stack): &Place<'_>, members: &[&Goroutine], before: u64, stayed:
         before,
         after: members.len() as u64,
         stayed,
+        leaked: 0,
         stack_bytes: 0,
         system: members.iter().all(|goroutine| goroutine.system),
     }

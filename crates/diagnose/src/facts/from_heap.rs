@@ -6,7 +6,7 @@
 
 use leakscope_heap::groups::{self, GoroutineGroup};
 use leakscope_heap::growth::compare;
-use leakscope_heap::{Heap, ObjectId};
+use leakscope_heap::{Heap, ObjectId, leaks};
 
 use crate::facts::{Amount, Crowd, Facts, Group, Link, Members};
 use crate::rank::Scale;
@@ -57,11 +57,12 @@ pub fn observe<'h>(
     };
     let crowds = groups::goroutines(last, first);
     let links = links(last, &groups, &crowds);
+    let leaked = leaks::find(last).ids(last);
     let facts = Facts {
         window,
         uptime,
         groups: groups.iter().map(|found| group(found, first.is_some())).collect(),
-        crowds: crowds.iter().map(crowd).collect(),
+        crowds: crowds.iter().map(|found| crowd(found, &leaked)).collect(),
         links,
     };
     Observed {
@@ -87,7 +88,8 @@ fn group(found: &groups::Group, compared: bool) -> Group {
     }
 }
 
-fn crowd(found: &GoroutineGroup) -> Crowd {
+/// `leaked` are the ids of goroutines that are proven to be, sorted.
+fn crowd(found: &GoroutineGroup, leaked: &[u64]) -> Crowd {
     let waits = !NOT_WAITING.contains(&found.wait.as_str());
     let before = found.before_count.unwrap_or(0) as u64;
     Crowd {
@@ -97,6 +99,7 @@ fn crowd(found: &GoroutineGroup) -> Crowd {
         before,
         after: found.ids.len() as u64,
         stayed: before.min(found.surviving as u64),
+        leaked: found.ids.iter().filter(|id| leaked.binary_search(id).is_ok()).count() as u64,
         stack_bytes: found.stack_bytes,
         system: found.system,
     }

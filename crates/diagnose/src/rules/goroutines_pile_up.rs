@@ -14,7 +14,9 @@ variables point at stays live. Typical: a send on an unbuffered channel whose re
 closes, a ticker loop without a way out, a lock that is never released.\n\n\
 The rule looks for goroutines with one stack and one wait that become more over the window while those that were there before stay in \
 the same place. Goroutines that wait for the network are connections: those are accused only when they grow, and only as `possible`. A \
-single moment with a thousand or more of them is worth a `possible`.",
+single moment with a thousand or more of them is worth a `possible`.\n\n\
+Where the whole heap was read, it can be proven: if nothing that can run, and no package variable, leads to what a goroutine waits for, \
+nobody can ever wake it. A pile of ten or more of which that holds for all is `proven`, however many moments were seen.",
     remedy: "Give the wait a way out: close the channel, receive from it, or select on a context that ends.",
     kind: FindingKind::Goroutine,
     makers: &[],
@@ -24,6 +26,9 @@ single moment with a thousand or more of them is worth a `possible`.",
 
 /// Waits that are the life of a server's connections and not of a leak.
 const NETWORK: &str = "IO wait";
+
+/// Fewer goroutines are no pile, even where none of them can run again.
+const LEAST_PROVEN: u64 = 10;
 
 fn judge(facts: &Facts) -> Vec<Suspicion> {
     facts.crowds.iter().enumerate().filter_map(|(index, crowd)| accuse(facts, index, crowd)).collect()
@@ -35,6 +40,10 @@ fn accuse(facts: &Facts, index: usize, crowd: &Crowd) -> Option<Suspicion> {
     }
     let network = crowd.wait == NETWORK;
     let (confidence, remark) = match facts.window {
+        _ if crowd.leaked == crowd.after && crowd.after >= LEAST_PROVEN => (
+            Confidence::Proven,
+            Some("nothing that can run leads to what they wait for: nobody can wake them"),
+        ),
         None if crowd.after >= MANY_AT_ONE_MOMENT && !network => {
             (Confidence::Possible, Some("one moment shows how many there are, not whether they become more"))
         }
@@ -78,6 +87,16 @@ mod tests {
         assert_eq!(judged(Some(20.0), waiting("chan send", 300, 6300, 300)), [Confidence::Likely]);
         assert_eq!(judged(Some(20.0), waiting("IO wait", 300, 6300, 300)), [Confidence::Possible]);
         assert_eq!(judged(None, waiting("chan send", 0, 6300, 0)), [Confidence::Possible]);
+    }
+
+    #[test]
+    fn a_crowd_that_nobody_can_wake_is_proven_whether_it_grows_or_not() {
+        let leaked = |leaked, before, after| Crowd { leaked, ..waiting("chan send", before, after, before) };
+        assert_eq!(judged(None, leaked(12, 0, 12)), [Confidence::Proven]);
+        assert_eq!(judged(Some(20.0), leaked(300, 300, 300)), [Confidence::Proven]);
+        assert_eq!(judged(None, leaked(9, 0, 9)), [], "a few");
+        assert_eq!(judged(Some(20.0), leaked(299, 300, 300)), [], "one of them can run");
+        assert_eq!(judged(Some(20.0), leaked(6299, 300, 6300)), [Confidence::Likely]);
     }
 
     #[test]

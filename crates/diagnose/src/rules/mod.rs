@@ -128,6 +128,7 @@ pub(crate) mod synthetic {
             before,
             after,
             stayed,
+            leaked: 0,
             stack_bytes: after * 2048,
             system: false,
         }

@@ -1,6 +1,7 @@
 //! Questions to the heap: what all of them say, and the list of them. One file a group of questions.
 
 mod keepers;
+mod leaked;
 mod objects;
 mod subject;
 mod types;
@@ -10,6 +11,7 @@ use clap::{Args, Subcommand};
 use super::{Access, OutputArgs, TargetWord};
 
 pub(crate) use keepers::WhyArgs;
+pub(crate) use leaked::LeakedArgs;
 pub(crate) use objects::{FindArgs, ListArgs};
 pub(crate) use subject::Subject;
 pub(crate) use types::TypesArgs;
@@ -22,7 +24,8 @@ pub(crate) use types::TypesArgs;
   leakscope heap find 4711 -type '*user.OrderCache'
   leakscope heap list 4711 -min 10MB
   leakscope heap why 4711 0xc000123456
-  leakscope heap why core.4711 context.timerCtx --exe ./orders")]
+  leakscope heap why core.4711 context.timerCtx --exe ./orders
+  leakscope heap leaked 4711")]
 pub(crate) struct HeapArgs {
     #[command(subcommand)]
     pub(crate) question: HeapQuestion,
@@ -41,6 +44,8 @@ pub(crate) enum HeapQuestion {
     Why(WhyArgs),
     /// The objects that retain most
     Dominators(ListArgs),
+    /// Goroutines that can never run again, proven by reachability, and what they keep
+    Leaked(LeakedArgs),
 }
 
 /// What every question says.

@@ -2,6 +2,7 @@
 
 mod dominators;
 mod find;
+mod leaked;
 mod list;
 mod object_rows;
 mod summary;
@@ -24,6 +25,7 @@ pub(crate) fn run(question: &HeapQuestion) -> Result<u8> {
         HeapQuestion::List(args) => list::run(args),
         HeapQuestion::Why(args) => why::run(args),
         HeapQuestion::Dominators(args) => dominators::run(args),
+        HeapQuestion::Leaked(args) => leaked::run(args),
     }
 }
 
