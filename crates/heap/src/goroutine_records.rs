@@ -151,6 +151,27 @@ pub(crate) fn nested(layout: &Layout, outer: &'static str, inner: &'static str) 
     Ok(Slot { offset, width: 8 })
 }
 
+/// Where a thread stands that calls the kernel's clock on the stack of its scheduler, and left the goroutine's own
+/// registers behind: `m.vdsoPC` and `m.vdsoSP`, those of the caller (`nanotime1`, `walltime`).
+pub(crate) fn clock_call(memory: &dyn TargetMemory, layout: &Layout, m: Addr) -> Option<(u64, u64)> {
+    let word = |path: &'static str| {
+        let slot = layout.slot(path).filter(|_| !m.is_nil())?;
+        read_slot(memory, m, Slot { width: 8, ..slot }, path).ok().filter(|&word| word != 0)
+    };
+    Some((word("m.vdsoPC")?, word("m.vdsoSP")?))
+}
+
+/// The signal stack of the thread `m`: `m.gsignal.stack`.
+pub(crate) fn signal_stack(memory: &dyn TargetMemory, layout: &Layout, m: Addr) -> Option<(u64, u64)> {
+    let slot = layout.slot("m.gsignal").filter(|_| !m.is_nil())?;
+    let gsignal = read_slot(memory, m, Slot { width: 8, ..slot }, "m.gsignal").ok()?;
+    let bound = |inner| {
+        let slot = nested(layout, "g.stack", inner).ok()?;
+        read_slot(memory, Addr::new(gsignal), slot, inner).ok()
+    };
+    Some((bound("stack.lo")?, bound("stack.hi")?))
+}
+
 /// The kernel's id of the thread `m` (`m.procid`); `None` where it has none yet.
 pub(crate) fn thread_id(memory: &dyn TargetMemory, layout: &Layout, m: Addr) -> Option<u32> {
     let slot = layout.slot("m.procid").filter(|_| !m.is_nil())?;

@@ -11,9 +11,10 @@ use crate::deferred::deferred_words;
 use crate::error::HeapError;
 use crate::fields::{WORD, is_plausible, read_slot};
 use crate::gather::{Want, gather};
-use crate::goroutine_records::{GoroutineRecord, read_all, thread_id};
+use crate::goroutine_records::{GoroutineRecord, clock_call, read_all, signal_stack, thread_id};
 use crate::graph::RootOrigin;
 use crate::roots::{Roots, Word};
+use crate::signal_frame::interrupted;
 use crate::stacks::{
     Calling, LiveWord, PcTable, PhysicalFrame, StackBytes, Standing, Start, Unwound, live_words, unwind,
 };
@@ -100,9 +101,11 @@ fn used_stacks(
         match start.filter(inside) {
             Some(start) => stacks.push((Addr::new(start.sp), high - start.sp, index)),
             None => {
-                let sp = start.map_or(0, |start| start.sp);
-                let reason =
-                    format!("goroutine {}: stack pointer {sp:#x} not in {low:#x}..{high:#x}", record.id);
+                let reason = match start.map_or(0, |start| start.sp) {
+                    0 => "a thread was running it, whose registers are not known".to_owned(),
+                    sp => format!("stack pointer {sp:#x} not in {low:#x}..{high:#x}"),
+                };
+                let reason = format!("goroutine {}: {reason}", record.id);
                 gaps.push(Gap::new("goroutines", reason));
                 *start = None;
             }
@@ -111,25 +114,24 @@ fn used_stacks(
     stacks
 }
 
-/// Where a goroutine stands: its thread's registers if one runs it on its own stack, else what the scheduler
-/// saved.
+/// Where a goroutine stands: its thread's registers if one runs it on its own stack, else what the thread or the
+/// scheduler saved.
 fn start_of(
     memory: &dyn TargetMemory,
     input: &GoroutineInput<'_, '_>,
     record: &GoroutineRecord,
 ) -> Option<Start> {
     let runtime = input.runtime;
-    let registers = running_thread(memory, input, record);
-    let own = registers.filter(|registers| (record.stack.0..record.stack.1).contains(&registers.sp));
-    if let Some(registers) = own.filter(|registers| in_text(runtime, registers.pc)) {
+    if let Some(registers) = own_registers(memory, input, record) {
         let link = registers.general.get(LINK_REGISTER).copied().unwrap_or(0);
-        return Some(Start {
-            pc: registers.pc,
-            sp: registers.sp,
-            link,
-            standing: Standing::Stopped,
-            in_syscall: false,
-        });
+        let (pc, sp) = (registers.pc, registers.sp);
+        return Some(Start { pc, sp, link, standing: Standing::Stopped, in_syscall: false });
+    }
+    let clock = is_running(input, record).then(|| clock_call(memory, &runtime.layout, record.thread));
+    // The thread may ask for the time on its own behalf, too.
+    let clock = clock.flatten().filter(|&(_, sp)| record.stack.0 <= sp && sp < record.stack.1);
+    if let Some((pc, sp)) = clock {
+        return Some(Start { pc, sp, link: 0, standing: Standing::Called, in_syscall: false });
     }
     let (pc, sp) = if record.syscall.1 != 0 { record.syscall } else { record.saved };
     let in_syscall = record.syscall.1 != 0;
@@ -137,13 +139,34 @@ fn start_of(
     Some(Start { pc, sp, link, standing: Standing::Called, in_syscall })
 }
 
+/// The registers of the thread that runs a goroutine, as long as they are the goroutine's own; if the thread
+/// handles a signal, those before it.
+fn own_registers(
+    memory: &dyn TargetMemory,
+    input: &GoroutineInput<'_, '_>,
+    record: &GoroutineRecord,
+) -> Option<ThreadRegisters> {
+    let (runtime, thread) = (input.runtime, running_thread(memory, input, record)?);
+    let is_own = |registers: &ThreadRegisters| {
+        (record.stack.0..record.stack.1).contains(&registers.sp) && in_text(runtime, registers.pc)
+    };
+    if is_own(thread) {
+        return Some(thread.clone());
+    }
+    let stack = signal_stack(memory, &runtime.layout, record.thread)?;
+    interrupted(memory, runtime.arch, stack, thread).filter(is_own)
+}
+
+fn is_running(input: &GoroutineInput<'_, '_>, record: &GoroutineRecord) -> bool {
+    input.runtime.names.status(record.status).as_deref() == Some("running")
+}
+
 fn running_thread<'r>(
     memory: &dyn TargetMemory,
     input: &GoroutineInput<'r, '_>,
     record: &GoroutineRecord,
 ) -> Option<&'r ThreadRegisters> {
-    let status = input.runtime.names.status(record.status);
-    if status.as_deref() != Some("running") || input.threads.is_empty() {
+    if !is_running(input, record) || input.threads.is_empty() {
         return None;
     }
     let tid = thread_id(memory, &input.runtime.layout, record.thread)?;
@@ -246,7 +269,7 @@ impl<'m, 'r, 'b> Reader<'m, 'r, 'b> {
             holder.add_unnamed(slot, value, false);
         }
         if start.standing == Standing::Stopped
-            && let Some(registers) = running_thread(self.memory, self.input, record)
+            && let Some(registers) = own_registers(self.memory, self.input, record)
         {
             registers.general.iter().for_each(|&value| holder.add_unnamed(0, value, true));
         }

@@ -60,6 +60,7 @@ mod root_names;
 pub mod root_order;
 mod roots;
 mod samples;
+mod signal_frame;
 mod slot_index;
 mod spans;
 mod specials;

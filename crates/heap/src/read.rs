@@ -108,7 +108,7 @@ fn scan_with_types(
 
     let mut roots = Roots::new(&objects, &program);
     roots.add_globals(memory, types, &mut gaps);
-    let specials = list_all(memory, &SpecialKinds::of(&runtime.layout), &specials, &mut gaps);
+    let specials = list_all(memory, &SpecialKinds::of(&runtime.layout), &specials, objects.len(), &mut gaps);
     roots.add_specials(memory, &runtime.layout, &contents.edges, &specials, &mut gaps);
     queued_calls::add(&mut roots, memory, runtime, &mut gaps);
     let doubt = gaps.get(before).map(|gap| gap.reason.clone());

@@ -5,6 +5,8 @@
 //! `sweepLocked.sweep`): what the last mark phase did not reach is garbage there, although the allocation
 //! bitmap still shows it.
 
+mod allocation_bits;
+
 use leakscope_goruntime::{Layout, Slot};
 use leakscope_model::{Addr, Gap};
 use leakscope_target::TargetMemory;
@@ -15,7 +17,8 @@ use crate::gather::gather;
 use crate::graph::ObjectId;
 use crate::objects::{PAGE_BYTES, SpanRow};
 use crate::pointers::PointerBits;
-use crate::specials::{self, SpecialKinds};
+use crate::specials::SpecialKinds;
+use allocation_bits::AllocationBits;
 
 /// More spans than a 48-bit address space has room for in practice: 2³² pages of 8 KB are 32 TB.
 const MAX_SPANS: u64 = 1 << 28;
@@ -23,6 +26,8 @@ const MAX_SPANS: u64 = 1 << 28;
 const MAX_SLOTS: u32 = 1 << 16;
 /// The longest span that is believed, in pages: 1 TB.
 const MAX_PAGES: u64 = 1 << 27;
+/// How often spans are read, at the most, until no collection ends meanwhile.
+const MOST_READINGS: usize = 3;
 
 /// All in-use heap spans, and figures on the others.
 #[derive(Debug, Default)]
@@ -40,9 +45,36 @@ pub(crate) struct Spans {
 }
 
 /// Reads every span that `mheap_.allspans` lists.
+///
+/// Where the program runs meanwhile, a collection that ends turns the meaning of all bitmaps around: the spans are
+/// read again then, and if it happens each time, that is a gap.
 pub(crate) fn read(memory: &dyn TargetMemory, layout: &Layout, mheap: Addr) -> Result<Spans, HeapError> {
+    let generation = || read_uint(memory, layout, mheap, "mheap.sweepgen");
+    let mut began = generation()?;
+    for _ in 1..MOST_READINGS {
+        let spans = read_once(memory, layout, mheap, began)?;
+        let ended = generation()?;
+        if ended == began {
+            return Ok(spans);
+        }
+        began = ended;
+    }
+    let mut spans = read_once(memory, layout, mheap, began)?;
+    if generation()? != began {
+        let reason =
+            "a collection ended while the spans were read: which of their objects are allocated may be wrong";
+        spans.gaps.push(Gap::new("heap", reason));
+    }
+    Ok(spans)
+}
+
+fn read_once(
+    memory: &dyn TargetMemory,
+    layout: &Layout,
+    mheap: Addr,
+    sweep_generation: u64,
+) -> Result<Spans, HeapError> {
     let fields = MspanLayout::of(layout)?;
-    let sweep_generation = read_uint(memory, layout, mheap, "mheap.sweepgen")?;
     let listed = all_spans(memory, layout, mheap)?;
     let mut spans = Spans::default();
     let mut found = Vec::with_capacity(listed.len());
@@ -56,6 +88,17 @@ pub(crate) fn read(memory: &dyn TargetMemory, layout: &Layout, mheap: Addr) -> R
         }
     });
     found.sort_by_key(|span| span.base);
+    let mut end = 0;
+    found.retain(|span| {
+        let apart = span.base >= end;
+        if apart {
+            end = span.base.saturating_add(span.pages.saturating_mul(PAGE_BYTES));
+        } else {
+            let reason = format!("the span at {:#x} overlaps another", span.base);
+            spans.gaps.push(Gap::new("heap", reason));
+        }
+        apart
+    });
     let bits = AllocationBits { memory, fields: &fields, sweep_generation, kinds: SpecialKinds::of(layout) };
     let allocated = bits.read(&found, &mut spans.gaps);
     for (span, allocated) in found.iter().zip(allocated) {
@@ -233,144 +276,10 @@ impl Mspan {
     }
 }
 
-/// Whether a span still shows what the collection before found (`mspan.sweepgen` in `runtime/mheap.go`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sweep {
-    Done,
-    Needed,
-    Underway,
-}
-
-impl Sweep {
-    /// `span` and `heap` are the generations of one span and of the heap; both are `uint32` and wrap around.
-    fn of(span: u64, heap: u64) -> Sweep {
-        match (span as u32).wrapping_sub(heap as u32) {
-            1 | 0xffff_fffe => Sweep::Needed,
-            0xffff_ffff => Sweep::Underway,
-            _ => Sweep::Done,
-        }
-    }
-}
-
-/// Reads the allocation bitmaps of many spans.
-struct AllocationBits<'a> {
-    memory: &'a dyn TargetMemory,
-    fields: &'a MspanLayout,
-    sweep_generation: u64,
-    kinds: SpecialKinds,
-}
-
-impl AllocationBits<'_> {
-    /// The allocated slots of each span, in the order of `spans`. A span whose bitmap cannot be read counts as
-    /// allocated up to its free index, and leaves a gap.
-    fn read(&self, spans: &[Mspan], gaps: &mut Vec<Gap>) -> Vec<Box<[u64]>> {
-        let sweeps: Vec<Sweep> =
-            spans.iter().map(|span| Sweep::of(span.sweep_generation, self.sweep_generation)).collect();
-        let bitmap = |(span, sweep): (&Mspan, &Sweep)| {
-            if *sweep == Sweep::Done { span.alloc_bits } else { span.mark_bits }
-        };
-        let places: Vec<Addr> = spans.iter().zip(&sweeps).map(bitmap).collect();
-        let mut bitmaps = self.bitmaps(spans, &places, gaps);
-        for ((span, sweep), bits) in spans.iter().zip(&sweeps).zip(&mut bitmaps) {
-            if *sweep == Sweep::Done {
-                set_below(bits, span.free_index);
-            } else if let Err(err) = self.unswept(span, *sweep, bits) {
-                gaps.push(Gap::new("heap", err.to_string()));
-            }
-            clear_from(bits, u64::from(span.slots));
-        }
-        bitmaps
-    }
-
-    fn bitmaps(&self, spans: &[Mspan], places: &[Addr], gaps: &mut Vec<Gap>) -> Vec<Box<[u64]>> {
-        let mut order: Vec<(Addr, u64, usize)> = places
-            .iter()
-            .zip(spans)
-            .enumerate()
-            .map(|(index, (&at, span))| (at, span.bitmap_bytes(), index))
-            .collect();
-        order.sort_unstable();
-        let wants: Vec<_> = order.iter().map(|&(at, len, _)| (at, len)).collect();
-        let mut bitmaps = vec![Box::default(); spans.len()];
-        gather(self.memory, &wants, |position, bytes| {
-            let Some(&(at, len, index)) = order.get(position) else { return };
-            let words = bytes.map(words_of).unwrap_or_else(|err| {
-                gaps.push(Gap::new("heap", format!("allocation bitmap at {at}: {err}")));
-                vec![0; usize::try_from(len / 8).unwrap_or(0)].into_boxed_slice()
-            });
-            if let Some(slot) = bitmaps.get_mut(index) {
-                *slot = words;
-            }
-        });
-        bitmaps
-    }
-
-    /// Turns the mark bits of a span that was not swept into what the sweep will leave.
-    fn unswept(&self, span: &Mspan, sweep: Sweep, bits: &mut Box<[u64]>) -> Result<(), HeapError> {
-        if let Some((at, len)) = self.fields.bits.inline_marks(span.base, span.slot_size) {
-            let mut marks = [0; 64];
-            let marks = marks.get_mut(..len).unwrap_or_default();
-            self.memory
-                .read_exact(at, marks)
-                .map_err(|source| HeapError::field("spanInlineMarkBits.marks", at, source))?;
-            for (word, inline) in bits.iter_mut().zip(padded_words(marks)) {
-                *word |= inline;
-            }
-        }
-        let swapped = sweep == Sweep::Underway && span.free_index == 0 && bits.iter().all(|&word| word == 0);
-        if swapped {
-            let mut bytes = vec![0; bits.len() * 8];
-            let at = span.alloc_bits;
-            self.memory
-                .read_exact(at, &mut bytes)
-                .map_err(|source| HeapError::field("mspan.allocBits", at, source))?;
-            *bits = words_of(&bytes);
-        }
-        self.revive(span, bits)
-    }
-
-    /// A finalizer keeps its object over one more cycle.
-    fn revive(&self, span: &Mspan, bits: &mut [u64]) -> Result<(), HeapError> {
-        let Some(finalizer) = self.kinds.finalizer() else { return Ok(()) };
-        for special in specials::list(self.memory, &self.kinds, span.specials)? {
-            let slot = special.offset / span.slot_size.max(1);
-            if special.kind == finalizer
-                && let Some(word) = bits.get_mut((slot / 64) as usize)
-            {
-                *word |= 1 << (slot % 64);
-            }
-        }
-        Ok(())
-    }
-}
-
-fn words_of(bytes: &[u8]) -> Box<[u64]> {
-    bytes.as_chunks::<8>().0.iter().map(|&word| u64::from_le_bytes(word)).collect()
-}
-
-fn padded_words(bytes: &[u8]) -> impl Iterator<Item = u64> + '_ {
-    bytes.chunks(8).map(|chunk| chunk.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte)))
-}
-
-fn set_below(bits: &mut [u64], count: u64) {
-    for (word, start) in bits.iter_mut().zip((0u64..).step_by(64)) {
-        *word |= low_bits(count.saturating_sub(start));
-    }
-}
-
-fn clear_from(bits: &mut [u64], count: u64) {
-    for (word, start) in bits.iter_mut().zip((0u64..).step_by(64)) {
-        *word &= low_bits(count.saturating_sub(start));
-    }
-}
-
-fn low_bits(count: u64) -> u64 {
-    if count >= 64 { u64::MAX } else { (1 << count) - 1 }
-}
-
 #[cfg(test)]
 #[allow(clippy::indexing_slicing, reason = "tests index what they made")]
 mod tests {
+    use super::allocation_bits::Sweep;
     use super::*;
     use leakscope_target::Image;
     use proptest::prelude::*;

@@ -11,6 +11,10 @@ use crate::page_cache::PageCache;
 
 /// More records than one span's list is believed to hold.
 const MAX_LIST: usize = 1 << 20;
+/// Records that all lists together may hold beyond those for which there are objects.
+const SPARE: usize = 1 << 20;
+/// Records that an object is believed to have on average.
+const MOST_PER_OBJECT: usize = 4;
 
 /// Where the fields of `special` lie, and what its kinds are called in this runtime.
 #[derive(Debug, Clone)]
@@ -84,17 +88,25 @@ pub(crate) struct SpanSpecial {
     pub(crate) kind: Option<&'static str>,
 }
 
-/// The records of many spans, given as `(span base, first record)`. A list that cannot be read to its end leaves a
-/// gap.
+/// The records of many spans of `objects` objects, given as `(span base, first record)`. A list that cannot be read
+/// to its end leaves a gap.
 pub(crate) fn list_all(
     memory: &dyn TargetMemory,
     kinds: &SpecialKinds,
     spans: &[(Addr, Addr)],
+    objects: u32,
     gaps: &mut Vec<Gap>,
 ) -> Vec<SpanSpecial> {
     let cache = PageCache::new(memory);
+    let most = MOST_PER_OBJECT.saturating_mul(objects as usize).saturating_add(SPARE);
     let mut all = Vec::new();
     for &(base, first) in spans {
+        if all.len() > most {
+            let reason =
+                format!("the specials of the spans from {base} on: {} for {objects} objects", all.len());
+            gaps.push(Gap::new("heap", reason));
+            return all;
+        }
         match list(&cache, kinds, first) {
             Ok(found) => all.extend(found.iter().map(|special| SpanSpecial {
                 at: special.at,
@@ -107,7 +119,8 @@ pub(crate) fn list_all(
     all
 }
 
-/// The records that hang on `first`, which is nil for none. A list that does not end is an error.
+/// The records that hang on `first`, which is nil for none. A list that comes back to itself or does not end is an
+/// error.
 pub(crate) fn list(
     memory: &dyn TargetMemory,
     kinds: &SpecialKinds,
@@ -115,11 +128,18 @@ pub(crate) fn list(
 ) -> Result<Vec<Special>, HeapError> {
     let mut records = Vec::new();
     let Some([next, offset, kind]) = kinds.fields else { return Ok(records) };
-    let mut at = first;
+    let torn = |why| Err(HeapError::Torn { what: "special", at: first, why });
+    // One record is kept to see whether the list comes back to it: the last whose number is a power of two.
+    let (mut at, mut kept) = (first, Addr::new(0));
     while !at.is_nil() {
+        if at == kept {
+            return torn(format!("a list that comes back to {at}"));
+        }
         if records.len() == MAX_LIST {
-            let why = format!("a list of more than {MAX_LIST} records");
-            return Err(HeapError::Torn { what: "special", at: first, why });
+            return torn(format!("a list of more than {MAX_LIST} records"));
+        }
+        if records.len().is_power_of_two() {
+            kept = at;
         }
         records.push(Special {
             at,
@@ -129,4 +149,33 @@ pub(crate) fn list(
         at = Addr::new(read_slot(memory, at, next, "special.next")?);
     }
     Ok(records)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use leakscope_target::Image;
+
+    const BASE: u64 = 0x1000;
+
+    /// Records of 24 bytes, each of which leads to the one of that index.
+    fn read(next: &[u64]) -> Result<usize, String> {
+        let mut bytes = Vec::new();
+        for &index in next {
+            bytes.extend((BASE + index * 24).to_le_bytes());
+            bytes.extend([0; 16]);
+        }
+        let slot = |offset, width| Slot { offset, width };
+        let kinds = SpecialKinds { fields: Some([slot(0, 8), slot(8, 8), slot(16, 1)]), kinds: Vec::new() };
+        let image = Image::new(Addr::new(BASE), bytes);
+        list(&image, &kinds, Addr::new(BASE)).map(|found| found.len()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_list_that_comes_back_to_itself_is_torn() {
+        for next in [&[0][..], &[1, 0], &[1, 2, 1], &[1, 2, 3, 4, 5, 6, 4]] {
+            assert!(read(next).unwrap_err().contains("a list that comes back"), "{next:?}");
+        }
+        assert!(read(&[1, 2, 3]).unwrap_err().contains("special.offset"), "it ends where nothing is mapped");
+    }
 }

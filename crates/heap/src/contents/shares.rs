@@ -194,10 +194,14 @@ impl Share {
 
     fn finish(mut self) -> Contents {
         self.gaps.extend(self.torn_types.into_iter().map(|(_, gap)| gap));
-        // The collector frees nothing that an allocated object points at, so such a pointer shows a torn picture.
+        // The collector frees nothing that an allocated object points at, so such a pointer shows a torn picture; or
+        // what lay there before in an object that has just been taken.
         if self.lost > 0 {
-            let reason =
-                format!("{} pointers lead into free memory: the program wrote while it was read", self.lost);
+            let reason = format!(
+                "{} pointers lead into free memory: the program wrote while it was read, or was about to clear an \
+                 object that it had just taken",
+                self.lost
+            );
             self.gaps.push(Gap::new("heap", reason));
         }
         let Share { edges, headers, type_words, code_words, gaps, .. } = self;

@@ -128,7 +128,8 @@ pub(crate) fn unwind<'b>(
         let next = caller(&facts, here, fp, calling, stack, innermost, start.in_syscall && innermost);
         unwound.frames.push(frame);
         match next {
-            Next::Caller(pc) if fp > here.sp => {
+            // A function without a frame has left nothing on the stack where calls leave their return in a register.
+            Next::Caller(pc) if fp > here.sp || (calling.link_register && pc != here.pc) => {
                 here = Place { pc, sp: fp, link: 0, standing: standing_below(kind) };
                 if calling.link_register && (interrupted || kind == FuncKind::Sigpanic) {
                     here = below_injected(table, bias, calling, stack, here);

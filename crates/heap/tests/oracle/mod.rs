@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 /// Named figures of `runtime.ReadMemStats`, such as `heap_objects`, and the `pid`.
@@ -44,16 +44,7 @@ impl Oracle {
 
     /// Starts a build for arm64 on whatever processor this is, ready to leave a core.
     pub(crate) fn start_under_qemu(name: &str, arguments: &[&str]) -> Oracle {
-        let mut shell = Command::new("sh");
-        shell
-            .args([
-                "-c",
-                "ulimit -c unlimited && exec qemu-aarch64-static -L /usr/aarch64-linux-gnu \"$@\"",
-                "sh",
-            ])
-            .arg(fixture(name));
-        shell.env("GOTRACEBACK", "crash").stderr(Stdio::null());
-        Oracle::start_command(shell, arguments)
+        Oracle::start_command(under_qemu(name), arguments)
     }
 
     fn start_command(mut command: Command, arguments: &[&str]) -> Oracle {
@@ -74,13 +65,7 @@ impl Oracle {
 
     /// Ends a process that runs under qemu and returns the core that qemu wrote of it.
     pub(crate) fn abort(&mut self) -> PathBuf {
-        let _open = self.process.stdin.take(); // at the end of its input it would leave of itself
-        let pid = self.pid().to_string();
-        assert!(Command::new("kill").args(["-ABRT", &pid]).status().unwrap().success());
-        self.process.wait().unwrap();
-        let files = std::fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path());
-        let is_core = |path: &PathBuf| path.to_str().is_some_and(|path| path.contains("/qemu_"));
-        files.into_iter().find(is_core).expect("qemu leaves a core of its guest")
+        abort(&mut self.process, self.folder.path())
     }
 
     /// The dump of `runtime/debug.WriteHeapDump`.
@@ -127,6 +112,24 @@ impl Drop for Oracle {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// Runs a fixture for arm64 on whatever processor this is, ready to leave a core.
+pub(crate) fn under_qemu(name: &str) -> Command {
+    let run = "ulimit -c unlimited && exec qemu-aarch64-static -L /usr/aarch64-linux-gnu \"$@\"";
+    let mut shell = Command::new("sh");
+    shell.args(["-c", run, "sh"]).arg(fixture(name)).env("GOTRACEBACK", "crash").stderr(Stdio::null());
+    shell
+}
+
+/// Ends a process that runs under qemu in `folder` and returns the core that qemu writes there of it.
+pub(crate) fn abort(process: &mut Child, folder: &Path) -> PathBuf {
+    let _open = process.stdin.take(); // at the end of its input it would leave of itself
+    assert!(Command::new("kill").args(["-ABRT", &process.id().to_string()]).status().unwrap().success());
+    process.wait().unwrap();
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let is_core = |path: &PathBuf| path.to_str().is_some_and(|path| path.contains("/qemu_"));
+    files.into_iter().find(is_core).expect("qemu leaves a core of its guest")
 }
 
 /// The built fixture of that name.
