@@ -11,7 +11,8 @@
 
 mod support;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::Value;
 use support::debuggers::gcore;
@@ -50,6 +51,24 @@ const BUILDS: [&str; 28] = [
     "golibs matrix-lib-go1.27.3",
 ];
 
+/// Builds whose symbols and debug information are taken away.
+const STRIPPED: [&str; 14] = [
+    "matrix-stripped-go1.21.13",
+    "matrix-stripped-go1.22.10",
+    "matrix-stripped-go1.23.9",
+    "matrix-stripped-go1.24.3",
+    "matrix-stripped-go1.25.5",
+    "matrix-stripped-go1.26.6",
+    "matrix-stripped-go1.27.3",
+    "matrix-pie-go1.21.13",
+    "matrix-pie-go1.27.3",
+    "matrix-cgo-go1.25.5",
+    "matrix-cgo-pie-go1.26.6",
+    "matrix-noswissmap-go1.25.5",
+    "matrix-nogreenteagc-go1.26.6",
+    "golibs matrix-lib-go1.24.3",
+];
+
 /// The builds of which a core is read too: each release once, and a library.
 const CORES: [&str; 8] = [
     "matrix-go1.21.13",
@@ -68,9 +87,56 @@ fn a_live_process_is_what_it_says_of_itself() {
         let program = Matrix::start(build);
         let pid = program.pid().to_string();
         types_are_counted(build, &program, &[&pid]);
+        objects_are_counted(build, &program, &[&pid]);
         paths_are_named(build, &program, &[&pid]);
         goroutines_are_counted(build, &program, &[&pid]);
     }
+}
+
+#[test]
+fn a_program_without_debug_information_is_the_same_heap() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for build in STRIPPED {
+        let words: Vec<PathBuf> = build.split(' ').map(|name| stripped(name, folder.path())).collect();
+        let (executable, libraries) = words.split_first().expect("a name");
+        let program = Matrix::run(executable, libraries);
+        let pid = program.pid().to_string();
+        goroutines_are_counted(build, &program, &[&pid]);
+        objects_are_counted(build, &program, &[&pid]);
+        let said = ask(&["heap", "types"], &[&pid], &["--limit", "1000"]);
+        for (name, count) in program.types() {
+            let found = objects_of(&said, name);
+            // What interfaces hold says itself what it is; other types may stay unknown, but none is taken for another.
+            let told = ["matrix/shop.Circle", "matrix/shop.Square"].contains(&name.as_str());
+            assert!(found == count || (found < count && !told), "{build}: {found} of {count} {name}");
+        }
+    }
+}
+
+/// A build without symbols and debug information.
+fn stripped(name: &str, folder: &Path) -> PathBuf {
+    let whole = support::matrix::fixture(name);
+    let bare = folder.join(name);
+    let made = Command::new("strip").arg("-s").arg("-o").arg(&bare).arg(&whole).output();
+    let made = made.expect("binutils: run ./test");
+    assert!(made.status.success(), "{made:?}");
+    bare
+}
+
+/// Go that a C program is linked with is a part of its executable.
+#[test]
+fn an_archive_is_read_in_the_program_that_it_was_linked_into() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (source, host) = (folder.path().join("host.c"), folder.path().join("host"));
+    let text = "#include <unistd.h>\nvoid MatrixOpen(void);\n\
+                int main(void) { char byte; MatrixOpen(); return read(0, &byte, 1) < 0; }\n";
+    std::fs::write(&source, text).expect("it is ours");
+    let archive = support::matrix::fixture("matrix-archive-go1.26.6");
+    let linked = Command::new("cc").arg("-o").args([&host, &source, &archive]).arg("-lpthread").output();
+    let linked = linked.expect("a C compiler: run ./test");
+    assert!(linked.status.success(), "{linked:?}");
+    let program = Matrix::run(&host, &[]);
+    types_are_counted("c-archive", &program, &[&program.pid().to_string()]);
 }
 
 #[test]
@@ -89,8 +155,7 @@ fn of_several_go_runtimes_the_user_names_one() {
         let run = leakscope(&[&said[..], &["--library", library, "--limit", "1000", "--json"]].concat());
         let said = run.json();
         for (name, count) in program.types() {
-            let row = rows(&said).iter().find(|row| row["type"] == name.as_str());
-            assert_eq!(row.and_then(|row| row["objects"].as_u64()), Some(count), "{library}: {name}");
+            assert_eq!(objects_of(&said, name), count, "{library}: {name}");
         }
         assert!(said["gaps"].to_string().contains(other), "{library}: {}", said["gaps"]);
     }
@@ -117,14 +182,24 @@ fn types_are_counted(build: &str, program: &Matrix, target: &[&str]) {
         false => program.types_said_by_all_releases().collect(),
     };
     for (name, count) in types {
-        let rows = rows(&said).iter().filter(|row| row["type"] == name.as_str());
-        let found: u64 = rows.map(|row| row["objects"].as_u64().unwrap()).sum();
-        assert_eq!(found, count, "{build}: objects of {name}");
+        assert_eq!(objects_of(&said, name), count, "{build}: objects of {name}");
     }
     let coverage = &said["coverage"];
     let [typed, reachable] = ["typed_bytes", "reachable_bytes"].map(|part| coverage[part].as_f64().unwrap());
     assert!(typed / reachable > 0.98, "{build}: {typed} bytes of {reachable} have a type");
     assert_eq!(said["gaps"].as_array().map(Vec::len), Some(0), "{build}: {}", said["gaps"]);
+}
+
+fn objects_of(said: &Value, ty: &str) -> u64 {
+    let rows = rows(said).iter().filter(|row| row["type"] == ty);
+    rows.map(|row| row["objects"].as_u64().unwrap()).sum()
+}
+
+/// All objects, but for those few that the program made to tell how many they are.
+fn objects_are_counted(build: &str, program: &Matrix, target: &[&str]) {
+    let said = ask(&["heap", "summary"], target, &[]);
+    let (found, told) = (said["objects"].as_u64().unwrap(), program.count("heap_objects"));
+    assert!(found.abs_diff(told) < 100, "{build}: {found} objects; the runtime counted {told}");
 }
 
 /// Each kind of way on which the program holds its objects.

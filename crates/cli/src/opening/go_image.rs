@@ -64,7 +64,8 @@ impl GoImage {
         };
         match <[Library; 1]>::try_from(libraries) {
             Ok([library]) => Ok(library.image(Vec::new())),
-            Err(none) if none.is_empty() => Err(why_not),
+            Err(none) if none.is_empty() => Err(why_not)
+                .context("neither its executable nor a library that it has loaded is a Go program"),
             Err(several) => Err(why_not).with_context(|| {
                 format!(
                     "it holds {} Go runtimes, each with a heap of its own: name one with --library: {}",

@@ -10,7 +10,7 @@ use crate::error::HttpError;
 use crate::http::{self, HttpLimits};
 
 /// The largest file that is taken from a server, in bytes.
-const LARGEST: u64 = 4 << 30;
+const LARGEST: u64 = 2 << 30;
 
 /// Servers to ask, and where their answers are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,11 +21,13 @@ pub struct Debuginfod {
 }
 
 impl Debuginfod {
-    /// The servers that `urls` (as `DEBUGINFOD_URLS`: separated by blanks) names; files are kept under `cache`.
+    /// The servers that `urls` names (as `DEBUGINFOD_URLS` does: separated by blanks, words like `ima:enforcing`
+    /// between them); files are kept under `cache`.
     ///
     /// A server may take `total` time for one file.
     pub fn new(urls: &str, cache: &Path, total: Duration) -> Debuginfod {
-        let servers = urls.split_whitespace().map(|url| url.trim_end_matches('/').to_owned()).collect();
+        let urls = urls.split_whitespace().filter(|word| word.contains("://"));
+        let servers = urls.map(|url| url.trim_end_matches('/').to_owned()).collect();
         let connect = Duration::from_secs(5).min(total);
         Debuginfod { servers, cache: cache.to_owned(), limits: HttpLimits { connect, total, bytes: LARGEST } }
     }
@@ -97,5 +99,30 @@ fn outcome(error: &HttpError) -> String {
         HttpError::TooBig { limit, .. } => format!("the file has more than {limit} bytes"),
         HttpError::HalfBody { got, reason, .. } => format!("{got} bytes came, then {reason}"),
         HttpError::Html { .. } => "it answered with a web page".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_are_no_address_are_not_asked() {
+        let found = Debuginfod::new(
+            "ima:enforcing https://a.example/ ima:ignore\nhttp://b",
+            Path::new("/"),
+            Duration::ZERO,
+        );
+        assert_eq!(found.servers, ["https://a.example", "http://b"]);
+    }
+
+    #[test]
+    fn an_id_that_would_leave_the_cache_is_not_looked_for() {
+        let servers = Debuginfod::new("http://127.0.0.1:9", Path::new("/tmp"), Duration::from_secs(1));
+        for id in ["", "a", "../../etc/passwd", "ab/cd"] {
+            let mut search = Search::default();
+            servers.search(id, &|_, _| Ok(()), &mut search);
+            assert!(search.found.is_none() && search.tried.is_empty(), "{id}");
+        }
     }
 }

@@ -14,6 +14,9 @@ use leakscope_target::MappedFile;
 pub use debuginfod::Debuginfod;
 pub use places::{Places, Root};
 
+/// The largest file that is looked at, in bytes: a checksum reads all of it.
+const LARGEST: u64 = 32 << 30;
+
 /// What identifies the file that is looked for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Wanted {
@@ -103,7 +106,10 @@ pub fn checksum(bytes: &[u8]) -> u32 {
 fn open(path: &Path, found_by: FoundBy, crc: Option<u32>, belongs: Check<'_>) -> Result<MappedFile, String> {
     // Opening a pipe would wait for whoever writes into it: in a container anything may lie at any path.
     match std::fs::metadata(path) {
-        Ok(facts) if facts.is_file() => {}
+        Ok(facts) if facts.is_file() && facts.len() <= LARGEST => {}
+        Ok(facts) if facts.is_file() => {
+            return Err(format!("larger than any debug file: {} bytes", facts.len()));
+        }
         Ok(_) => return Err("no regular file".to_owned()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err("not there".to_owned()),
         Err(error) => return Err(error.to_string()),
