@@ -4,7 +4,7 @@ use leakscope_target::TargetMemory;
 
 use crate::dominators::dominators;
 use crate::graph::{Heap, Objects, RetainedSizes, Scan};
-use crate::reach::{Reached, search};
+use crate::reach::search;
 use crate::root_names::name_fields;
 use crate::root_order::order_roots;
 use crate::typing::{TypeSource, Typed, Typing};
@@ -15,8 +15,9 @@ pub fn analyse(mut scan: Scan, source: &dyn TypeSource, memory: &dyn TargetMemor
     name_fields(&mut scan, source.types());
     let phases = order_roots(&mut scan.roots, &scan.names, &scan.goroutines);
     let mut typing = Typing::new(&scan, source, memory);
-    let Reached { by, inner } = search(count(&scan.objects), &scan.edges, &scan.roots, &phases, &mut typing);
+    let reached = search(count(&scan.objects), &scan.edges, &scan.roots, &phases, &mut typing);
     let typed = typing.finish();
+    let (by, inner) = reached.apart();
     let Scan { objects, edges, roots, goroutines, waits, names, samples, stacks, memstats, gaps, .. } = scan;
     let Typed { shape_of, how_of, shapes } = typed;
     let mut heap = Heap {
@@ -44,9 +45,9 @@ impl Heap {
     /// Fills in how each object was reached, dominators and retained sizes, after the roots were put in order.
     pub(crate) fn search_again(&mut self) {
         let phases = order_roots(&mut self.roots, &self.names, &self.goroutines);
-        let found = search(count(&self.objects), &self.edges, &self.roots, &phases, &mut ());
-        self.reached_by = found.by;
-        (self.dominator, self.retained) = dominators(found.inner, &self.objects);
+        let (by, inner) = search(count(&self.objects), &self.edges, &self.roots, &phases, &mut ()).apart();
+        self.reached_by = by;
+        (self.dominator, self.retained) = dominators(inner, &self.objects);
     }
 
     /// The heap without dominators and retained sizes: all that a later one is compared with

@@ -84,10 +84,22 @@ impl Visitor for () {
 /// The result of the search.
 #[derive(Debug, Default)]
 pub(crate) struct Reached {
-    /// For each object, how it was reached.
-    pub(crate) by: Vec<ReachedBy>,
-    /// What dominators are found on.
-    pub(crate) inner: InnerGraph,
+    places: Vec<Place>,
+    inner: InnerGraph,
+}
+
+impl Reached {
+    /// For each object, how it was reached, and what dominators are found on.
+    ///
+    /// They lie side by side until they are asked for, so that they take no memory twice while others still need much.
+    pub(crate) fn apart(self) -> (Vec<ReachedBy>, InnerGraph) {
+        let Reached { places, mut inner } = self;
+        let by = places.iter().map(|place| ReachedBy(place.by)).collect();
+        let seen = |place: Place| if place.link == UNSEEN_INNER { UNSEEN } else { place.link };
+        inner.links = places.into_iter().map(seen).collect();
+        inner.links.shrink_to_fit();
+        (by, inner)
+    }
 }
 
 /// Searches from `roots`, one range of `phases` after the other.
@@ -222,11 +234,7 @@ impl<V: Visitor> Search<'_, V> {
     fn finish(self) -> Reached {
         let mut inner = self.inner;
         inner.starts.push(inner.targets.len() as u32);
-        let by = self.places.iter().map(|place| ReachedBy(place.by)).collect();
-        let seen = |place: Place| if place.link == UNSEEN_INNER { UNSEEN } else { place.link };
-        inner.links = self.places.into_iter().map(seen).collect();
-        inner.links.shrink_to_fit();
-        Reached { by, inner }
+        Reached { places: self.places, inner }
     }
 }
 
@@ -240,16 +248,17 @@ mod tests {
         // 0 → 1 → 2 from the first phase; the second phase points straight at 2.
         let edges = edges(4, &[(0, 1), (1, 2)]);
         let reached = search(4, &edges, &roots(&[0, 2, 3]), &[0..1, 1..2], &mut ());
-        let by: Vec<Reach> = reached.by.iter().map(|by| by.unpack()).collect();
+        let (by, inner) = reached.apart();
+        let by: Vec<Reach> = by.iter().map(|by| by.unpack()).collect();
         assert_eq!(by, [Reach::Root(0), Reach::Edge(0), Reach::Edge(1), Reach::Not]);
-        assert_eq!(reached.inner.objects[1..], [ObjectId(0), ObjectId(1)]);
+        assert_eq!(inner.objects[1..], [ObjectId(0), ObjectId(1)]);
     }
 
     #[test]
     fn inside_a_phase_the_path_is_a_shortest_one() {
         let edges = edges(4, &[(0, 1), (1, 2), (2, 3), (0, 3)]);
         let reached = search(4, &edges, &roots(&[0]), &[0..1, 1..1], &mut ());
-        assert_eq!(reached.by[3].unpack(), Reach::Edge(1), "the second edge of object 0");
+        assert_eq!(reached.apart().0[3].unpack(), Reach::Edge(1), "the second edge of object 0");
         assert_eq!(edges.source(1), Some(ObjectId(0)));
         assert_eq!(edges.source(3), Some(ObjectId(2)));
         assert_eq!(edges.source(4), None);

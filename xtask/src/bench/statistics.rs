@@ -1,13 +1,12 @@
 //! Medians over rounds.
 
 use super::measured_run::Figures;
-use super::subject::Collection;
 use super::tools::PLAIN_READ;
 
 /// Everything measured once.
 pub struct Round {
-    /// Some forced collections.
-    pub collections: Vec<Collection>,
+    /// Seconds of CPU of some forced collections.
+    pub collections: Vec<f64>,
     /// The longest gap of the process's ticker while nobody looked at it, in milliseconds.
     pub idle_gap_ms: f64,
     /// Each tool's figures, in order.
@@ -42,13 +41,9 @@ pub fn median(mut values: Vec<f64>) -> f64 {
     if values.len() % 2 == 1 { at(middle) } else { (at(middle.saturating_sub(1)) + at(middle)) / 2.0 }
 }
 
-/// What one forced collection takes: the middle of all.
-pub fn collection(rounds: &[Round]) -> Collection {
-    let all = || rounds.iter().flat_map(|round| &round.collections);
-    Collection {
-        cpu: median(all().map(|one| one.cpu).collect()),
-        idle_cpu: median(all().map(|one| one.idle_cpu).collect()),
-    }
+/// What one forced collection takes, in seconds of CPU: the middle of all.
+pub fn collection(rounds: &[Round]) -> f64 {
+    median(rounds.iter().flat_map(|round| &round.collections).copied().collect())
 }
 
 /// Each tool's medians, in the order of the tools.
@@ -85,7 +80,7 @@ pub fn summary(rounds: &[Round], name: &str) -> Summary {
 impl Round {
     /// The CPU of a forced collection in this round, in seconds.
     fn collection(&self) -> f64 {
-        median(self.collections.iter().map(|one| one.cpu).collect())
+        median(self.collections.clone())
     }
 
     /// What a tool took in this round.

@@ -138,7 +138,7 @@ mod tests {
         let roots = crate::graph_of_numbers::roots(roots);
         let everything = 0..roots.len();
         let reached = crate::reach::search(count as usize, edges, &roots, &[everything, 0..0], &mut ());
-        let (dominators, _) = dominators(reached.inner, &objects_of_64_bytes(count));
+        let (dominators, _) = dominators(reached.apart().1, &objects_of_64_bytes(count));
         dominators.iter().map(|dominator| dominator.unpack()).collect()
     }
 
