@@ -4,6 +4,7 @@
 //! crate must not know what is in the heap, and reads no file: bytes are handed to it.
 
 pub mod buildinfo;
+pub mod code;
 pub mod dwarf;
 pub mod elf;
 pub mod error;
@@ -27,6 +28,7 @@ pub mod type_descriptor;
 pub mod types;
 
 pub use buildinfo::{BuildInfo, GoVersion};
+pub use code::{CodeReader, Referrer, Signature, addresses_in};
 pub use dwarf::{Capture, DebugInfo, Global, Local, Piece};
 pub use elf::{Arch, ElfImage, Segment, Symbol};
 pub use error::RuntimeError;
@@ -39,5 +41,5 @@ pub use pclntab::{Bitmap, Func, FuncKind, FuncTable, PcData, StackMaps, StackObj
 pub use runtime::Runtime;
 pub use structure::{SliceHeader, Structure};
 pub use symbols::{RuntimeVariables, Variable};
-pub use type_descriptor::{DescribedTypes, TypeDescriptor};
+pub use type_descriptor::{DescribedTypes, Method, TypeDescriptor};
 pub use types::{Field, GoType, Kind, Label, Pointee, PointerWord, Role, TypeId, Types};

@@ -4,6 +4,8 @@
 mod containers;
 mod described;
 mod kinds;
+mod listed;
+mod method_tables;
 mod naming;
 mod reading;
 #[cfg(test)]
@@ -13,6 +15,7 @@ use leakscope_model::Addr;
 use leakscope_target::TargetMemory;
 
 pub use self::described::DescribedTypes;
+pub use self::method_tables::Method;
 use self::naming::Names;
 use self::reading::Descriptors;
 use crate::error::RuntimeError;

@@ -13,7 +13,7 @@ use crate::fields::{WORD, is_plausible, read_slot};
 use crate::gather::{Want, gather};
 use crate::goroutine_records::{GoroutineRecord, clock_call, read_all, signal_stack, thread_id};
 use crate::graph::RootOrigin;
-use crate::roots::{Roots, Word};
+use crate::roots::{Roots, UnnamedWord, Word};
 use crate::signal_frame::interrupted;
 use crate::stacks::{
     Calling, LiveWord, PcTable, PhysicalFrame, StackBytes, Standing, Start, Unwound, live_words, unwind,
@@ -337,6 +337,10 @@ impl Holder<'_, '_> {
         let name = variable.map(|(variable, _)| self.roots.names.index(&variable.name));
         let ty = variable.map(|(variable, inside)| (variable.ty, inside));
         let origin = RootOrigin::Frame { goroutine, frame: logical, name };
+        if let (None, Some(returns_to)) = (variable, frame.facts.returns_to) {
+            let root = self.roots.roots.len();
+            self.roots.unnamed_words.push(UnnamedWord { root, returns_to, offset });
+        }
         self.roots.push(word, found, live.conservative, origin, ty);
     }
 }

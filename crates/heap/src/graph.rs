@@ -8,6 +8,7 @@ use leakscope_model::{Addr, Frame, Gap, Goroutine, Via};
 pub use crate::edges::{Edge, Edges};
 pub use crate::objects::{Objects, SpanRow};
 pub use crate::retained_sizes::RetainedSizes;
+pub use crate::said_by_code::Said;
 use crate::waits::Waits;
 
 /// The n-th allocated object of a heap, in address order.
@@ -81,6 +82,8 @@ pub struct Scan {
     pub waits: Waits,
     /// Names of variables and records, used by [`RootOrigin`].
     pub names: Vec<Arc<str>>,
+    /// What the program's code says of objects.
+    pub said: Vec<Said>,
     /// Sampled objects: `(object, index into `stacks`)`.
     pub samples: Vec<(ObjectId, u32)>,
     /// Allocation stacks of the samples, innermost frame first.

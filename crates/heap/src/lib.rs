@@ -59,6 +59,7 @@ mod retained_sizes;
 mod root_names;
 pub mod root_order;
 mod roots;
+pub mod said_by_code;
 mod samples;
 mod signal_frame;
 mod slot_index;

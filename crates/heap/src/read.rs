@@ -17,6 +17,7 @@ use crate::pointers::PointerBits;
 use crate::program::{Program, Ranges};
 use crate::queued_calls;
 use crate::roots::Roots;
+use crate::said_by_code::{self, Answers, Clues, name_variables};
 use crate::samples;
 use crate::spans::{self, Spans};
 use crate::specials::{SpecialKinds, list_all};
@@ -55,10 +56,14 @@ pub fn read_with_types<'r, 'b>(
     now: Option<u64>,
 ) -> Result<(Heap, ProgramTypes<'r, 'b>), HeapError> {
     let mut types = ProgramTypes::new(runtime, memory);
-    let scan = scan_with_types(memory, mappings, threads, &mut types, now)?;
+    let (mut scan, clues) = scan_with_types(memory, mappings, threads, &mut types, now)?;
     types.add_descriptors(scan.headers.iter().map(|&(_, descriptor)| descriptor));
     let words = scan.type_words.iter().map(|&(_, word)| word);
     types.add_type_words(words.chain(scan.roots.iter().filter_map(|root| root.type_word)));
+    let Answers { said, closures, names } = said_by_code::ask(&scan, &clues, &types);
+    scan.said = said;
+    types.set_closures(closures);
+    name_variables(&mut scan, &names);
     let heap = analyse(scan, &types, memory);
     Ok((heap, types))
 }
@@ -73,7 +78,8 @@ pub fn scan(
     runtime: &Runtime<'_>,
     now: Option<u64>,
 ) -> Result<Scan, HeapError> {
-    scan_with_types(memory, mappings, threads, &mut ProgramTypes::new(runtime, memory), now)
+    let mut types = ProgramTypes::new(runtime, memory);
+    scan_with_types(memory, mappings, threads, &mut types, now).map(|(scan, _)| scan)
 }
 
 /// As [`scan`]; adds to the types those that package variables name.
@@ -83,7 +89,7 @@ fn scan_with_types(
     threads: &[ThreadRegisters],
     types: &mut ProgramTypes<'_, '_>,
     now: Option<u64>,
-) -> Result<Scan, HeapError> {
+) -> Result<(Scan, Clues), HeapError> {
     let runtime = types.runtime();
     let mheap = runtime.variable("mheap_").map_err(HeapError::Runtime)?;
     let Spans { rows, large_types, specials, heap_bytes, mut gaps } =
@@ -122,14 +128,16 @@ fn scan_with_types(
     let graph = WaitInput { objects: &objects, edges: &contents.edges, roots: &roots.roots };
     let waits = Waits { doubt, ..wait_records::read(memory, &runtime.layout, &graph, &goroutines) };
     let _ = mappings;
-    let Roots { roots, names, .. } = roots;
+    let Roots { roots, names, unnamed_words: frame_words, .. } = roots;
+    let clues = Clues { frame_words, returns: samples.returns };
     let names = names.names;
     let memstats = memstats::read(memory, runtime, heap_bytes, &mut gaps);
-    Ok(Scan {
+    let scan = Scan {
         edges: contents.edges,
         headers: contents.headers,
         type_words: contents.type_words,
         code_words: contents.code_words,
+        said: Vec::new(),
         roots,
         waits,
         goroutines: goroutines.all,
@@ -139,7 +147,8 @@ fn scan_with_types(
         memstats,
         gaps,
         objects,
-    })
+    };
+    Ok((scan, clues))
 }
 
 /// Code, type data and itabs of all modules.

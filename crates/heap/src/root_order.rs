@@ -51,6 +51,11 @@ pub fn order_roots(roots: &mut [Root], names: &[Arc<str>], goroutines: &[Gorouti
 
 /// Whether a variable belongs to the Go runtime: package `runtime`, `runtime/…` or `internal/runtime/…`.
 pub(crate) fn is_runtime_variable(name: &str) -> bool {
+    // A variable without a name belongs to who uses it.
+    let name = name
+        .strip_prefix("data+")
+        .and_then(|place| place.split_once(" (used by "))
+        .map_or(name, |(_, user)| user);
     name.starts_with("runtime.") || name.starts_with("runtime/") || name.starts_with("internal/runtime/")
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 use leakscope_goruntime::{Layout, TypeId};
-use leakscope_model::{Addr, Gap};
+use leakscope_model::{Addr, Gap, LinkAddr};
 use leakscope_target::TargetMemory;
 
 use crate::error::HeapError;
@@ -56,11 +56,24 @@ pub(crate) struct Roots<'a> {
     pub(crate) program: &'a Program,
     pub(crate) names: NameTable,
     pub(crate) roots: Vec<Root>,
+    /// Those among them that are words of frames without a known variable.
+    pub(crate) unnamed_words: Vec<UnnamedWord>,
+}
+
+/// A word of a frame of which no debug information speaks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct UnnamedWord {
+    /// Index of the root.
+    pub(crate) root: usize,
+    /// Where the frame's call returns to.
+    pub(crate) returns_to: LinkAddr,
+    /// Bytes from the stack pointer before the call of the frame's function.
+    pub(crate) offset: i64,
 }
 
 impl<'a> Roots<'a> {
     pub(crate) fn new(objects: &'a Objects, program: &'a Program) -> Roots<'a> {
-        Roots { objects, program, names: NameTable::default(), roots: Vec::new() }
+        Roots { objects, program, names: NameTable::default(), roots: Vec::new(), unnamed_words: Vec::new() }
     }
 
     /// Adds a root if `word` points at an allocated object. What it is called is asked only then.

@@ -21,6 +21,8 @@ pub(crate) struct Samples {
     pub(crate) objects: Vec<(ObjectId, u32)>,
     /// Innermost frame first.
     pub(crate) stacks: Vec<Vec<Frame>>,
+    /// The program counters of each stack, innermost first: where its calls return to.
+    pub(crate) returns: Vec<Vec<Addr>>,
 }
 
 /// Reads the stack of every sampled object in `specials`.
@@ -43,7 +45,9 @@ pub(crate) fn read(
                 let read = stack_of(memory, runtime, &layout, bucket);
                 let index = u32::try_from(samples.stacks.len()).ok().filter(|_| read.is_ok());
                 buckets.insert(bucket, index);
-                samples.stacks.push(read?);
+                let (pcs, frames) = read?;
+                samples.returns.push(pcs);
+                samples.stacks.push(frames);
                 Ok(index)
             }
         });
@@ -80,12 +84,14 @@ fn stack_of(
     runtime: &Runtime<'_>,
     layout: &ProfileLayout,
     bucket: Addr,
-) -> Result<Vec<Frame>, HeapError> {
+) -> Result<(Vec<Addr>, Vec<Frame>), HeapError> {
     let len = read_slot(memory, bucket, layout.depth, "bucket.nstk")?;
     if len > MAX_DEPTH {
         return Err(HeapError::Torn { what: "bucket", at: bucket, why: format!("a stack of {len} frames") });
     }
     let data = Addr::new(bucket.get().wrapping_add(layout.bucket_bytes));
     let pcs = read_words(memory, SliceHead { data, len }, "bucket.stk")?;
-    Ok(pcs.iter().filter_map(|&pc| runtime.frames_returning_to(Addr::new(pc)).into_iter().next()).collect())
+    let pcs: Vec<Addr> = pcs.into_iter().map(Addr::new).collect();
+    let frames = pcs.iter().filter_map(|pc| runtime.frames_returning_to(*pc).into_iter().next()).collect();
+    Ok((pcs, frames))
 }

@@ -128,6 +128,20 @@ impl<'b> FuncTable<'b> {
         })
     }
 
+    /// The code of a function, as the file has it.
+    pub fn code_of(&self, func: &Func<'b>) -> Option<&'b [u8]> {
+        let len = usize::try_from(func.end.get().checked_sub(func.entry.get())?).ok()?;
+        self.bytes_at(func.entry.get())?.get(..len)
+    }
+
+    /// How far the stack pointer stands below its place at the function's entry, in bytes, in each run of its code:
+    /// where the run ends, in bytes behind the entry, and how far; ends where the table has a hole.
+    pub fn sp_deltas(&self, func: &Func<'b>) -> impl Iterator<Item = (u64, i32)> + use<'b> {
+        let runs = usize::try_from(func.pcsp).ok().filter(|table| *table != 0);
+        let runs = runs.and_then(|table| self.header.pctab.get(table..)).unwrap_or_default();
+        pcvalue::Runs::new(runs, self.header.quantum).take_while(|(_, depth)| *depth >= 0)
+    }
+
     /// The function's data of one kind (`runtime.funcdata`), to the end of its segment.
     fn funcdata(&self, func: &Func<'b>, index: u8) -> Option<&'b [u8]> {
         let offset = func.funcdata_offset(&self.header, index)?;

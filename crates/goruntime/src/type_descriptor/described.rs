@@ -1,5 +1,6 @@
 //! Types made from descriptors, for those that debug information leaves out.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
@@ -7,8 +8,10 @@ use leakscope_model::Addr;
 use leakscope_target::TargetMemory;
 
 use super::kinds::{ARRAY, CHAN, FUNC, INTERFACE, MAP, POINTER, SLICE, STRING, STRUCT, UNSAFE_POINTER};
+use super::listed::{TypeData, listed};
+use super::method_tables::Method;
 use super::naming::Names;
-use super::reading::{Descriptors, Head};
+use super::reading::{Descriptors, Head, Signature};
 use crate::dwarf::number_kind;
 use crate::layout::Layout;
 use crate::moduledata::ModuleData;
@@ -26,6 +29,7 @@ const UNKNOWN: &str = "<unspecified>";
 pub struct DescribedTypes {
     types: Arc<Types>,
     ids: HashMap<Addr, Option<TypeId>>,
+    methods: Vec<Method>,
 }
 
 impl DescribedTypes {
@@ -51,7 +55,7 @@ impl DescribedTypes {
             names: Names::new(descriptors, &given),
             types: Types::extending(base.clone()),
             ids: HashMap::new(),
-            queue: Vec::new(),
+            queue: VecDeque::new(),
             same: HashMap::new(),
             headers: HashMap::new(),
             fields: 0,
@@ -60,10 +64,55 @@ impl DescribedTypes {
         };
         for at in wanted {
             build.enter(at);
-            build.complete();
         }
+        build.complete();
         build.types.link_containers();
-        DescribedTypes { types: Arc::new(build.types), ids: build.ids }
+        DescribedTypes { types: Arc::new(build.types), ids: build.ids, methods: Vec::new() }
+    }
+
+    /// Every type that the program lists, and `others` if they are types: all that it can tell of its types without
+    /// debug information. `base` and `known` are as for [`DescribedTypes::read`].
+    pub fn read_listed(
+        memory: &dyn TargetMemory,
+        layout: &Layout,
+        modules: &[ModuleData],
+        base: &Arc<Types>,
+        known: &dyn Fn(Addr) -> Option<TypeId>,
+        others: impl IntoIterator<Item = Addr>,
+    ) -> DescribedTypes {
+        let memory = &TypeData::new(memory, modules);
+        let wanted = listed(memory, layout, modules).into_iter().chain(others);
+        let mut read = DescribedTypes::read(memory, layout, modules, base, known, wanted);
+        read.methods = read.find_methods(&Descriptors { memory, layout, modules });
+        read
+    }
+
+    /// The methods whose code the program's types name; only of types that were listed
+    /// ([`DescribedTypes::read_listed`]).
+    pub fn methods(&self) -> &[Method] {
+        &self.methods
+    }
+
+    fn find_methods(&self, descriptors: &Descriptors<'_>) -> Vec<Method> {
+        let mut of: Vec<(Addr, TypeId)> =
+            self.ids.iter().filter_map(|(at, id)| Some((*at, (*id)?))).collect();
+        of.sort_unstable();
+        let mut methods: Vec<Method> = Vec::new();
+        for (at, receiver) in of {
+            let table = descriptors.head(at).ok().and_then(|head| descriptors.method_table(&head));
+            methods.extend(table.into_iter().flatten().filter_map(|method| {
+                let Signature { parameters, results, .. } = descriptors.signature(&method.signature)?;
+                let types =
+                    |all: Vec<Addr>| all.into_iter().map(|at| self.type_at(at)).collect::<Option<Vec<_>>>();
+                let mut parameters = types(parameters)?;
+                parameters.insert(0, receiver);
+                Some(Method { code: method.code, parameters, results: types(results)? })
+            }));
+        }
+        // Wrappers that the linker found to be alike share their code.
+        methods.sort_by_key(|method| method.code);
+        methods.dedup_by_key(|method| method.code);
+        methods
     }
 
     /// Every type; more can be added to this table in turn.
@@ -77,14 +126,15 @@ impl DescribedTypes {
     }
 }
 
-/// Types while they are being made: each gets its id when it is first met, and its parts when its turn comes.
+/// Types while they are being made: each gets its id when it is first met, and its parts when its turn comes,
+/// the first first: copies are made of those that were wanted before others.
 pub(super) struct Build<'a> {
     pub(super) descriptors: Descriptors<'a>,
     known: &'a dyn Fn(Addr) -> Option<TypeId>,
     names: Names<'a>,
     pub(super) types: Types,
     ids: HashMap<Addr, Option<TypeId>>,
-    queue: Vec<(Head, TypeId)>,
+    queue: VecDeque<(Head, TypeId)>,
     /// The types that go by their own name: not the headers of maps and channels.
     same: HashMap<Arc<str>, TypeId>,
     /// Headers of maps by key and element, and of channels by element.
@@ -130,7 +180,7 @@ impl Build<'_> {
             return Some(id);
         }
         let id = self.push(name, head.size, Kind::Opaque)?;
-        self.queue.push((head, id));
+        self.queue.push_back((head, id));
         Some(id)
     }
 
@@ -156,7 +206,7 @@ impl Build<'_> {
     }
 
     fn complete(&mut self) {
-        while let Some((head, id)) = self.queue.pop() {
+        while let Some((head, id)) = self.queue.pop_front() {
             let kind = self.kind(&head);
             self.set_kind(id, kind.unwrap_or(Kind::Opaque));
         }

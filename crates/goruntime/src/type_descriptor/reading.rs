@@ -60,7 +60,7 @@ impl Head {
     }
 
     /// Whether package path and methods follow.
-    fn is_uncommon(&self) -> bool {
+    pub(super) fn is_uncommon(&self) -> bool {
         self.flags & UNCOMMON != 0
     }
 }
@@ -139,6 +139,11 @@ impl<'a> Descriptors<'a> {
             name.remove(0);
         }
         Some(name)
+    }
+
+    /// The name of a pointer to a named type, as it stands there: `*http.Server`.
+    pub(super) fn pointer_text(&self, head: &Head) -> Option<String> {
+        Some(self.name_at(self.types_of(head.at)?, head.text).ok()?.text)
     }
 
     /// The import path of the package of a named type (`abi.UncommonType.PkgPath`); `None` for those of the
@@ -229,12 +234,12 @@ impl<'a> Descriptors<'a> {
     }
 
     /// Bytes of the structure that describes a type of this kind.
-    fn length(&self, kind: u64) -> Option<u64> {
+    pub(super) fn length(&self, kind: u64) -> Option<u64> {
         let size = kinds::structures(kind).iter().find_map(|name| self.layout.size(name))?;
         size.checked_next_multiple_of(8)
     }
 
-    fn list(&self, at: Addr, count: u64, size: u64) -> Option<Vec<u8>> {
+    pub(super) fn list(&self, at: Addr, count: u64, size: u64) -> Option<Vec<u8>> {
         self.bytes(
             at,
             usize::try_from(count).ok().filter(|_| count <= MAX_PARTS)? * usize::try_from(size).ok()?,

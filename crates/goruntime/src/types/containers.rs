@@ -106,6 +106,10 @@ impl Types {
         }
         self.set_role(Some(group), Role::MapInside);
         self.marks.insert(group, Mark::MapGroup);
+        let overflow = self.field(group, "overflow").and_then(|field| self.get(field.ty));
+        if overflow.is_some_and(|ty| ty.kind == Kind::UnsafePointer) {
+            self.know(group, "overflow", Pointee::One(group));
+        }
         let slots = self.field(group, "slots").or_else(|| self.field(group, "Slots"));
         let slots = slots.and_then(|slots| self.get(slots.ty));
         if let Some(Kind::Array { elem, .. }) = slots.map(|ty| &ty.kind) {

@@ -34,6 +34,8 @@ pub(crate) struct PcFacts<'b> {
     pub(crate) dead: bool,
     /// Variables that are live only if a pointer leads to them.
     pub(crate) objects: Rc<[StackObject<'b>]>,
+    /// Where its call returns to; `None` for a frame that was stopped elsewhere.
+    pub(crate) returns_to: Option<LinkAddr>,
     /// The instruction that stands for the frame's line.
     at: LinkAddr,
     variables: OnceCell<Vec<Variable>>,
@@ -140,6 +142,7 @@ impl<'r, 'b> PcTable<'r, 'b> {
             locals,
             args,
             dead,
+            returns_to: (standing == Standing::Called).then_some(pc),
             objects: self.objects_of(&func),
             at,
             func,

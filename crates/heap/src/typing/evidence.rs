@@ -69,8 +69,9 @@ pub(super) fn claim(
 fn one(types: &Types, id: TypeId, offset: u64, class: SlotClass) -> Option<(Kind, Trust)> {
     let &GoType { size, role, ref name, .. } = types.get(id)?;
     // The runtime's own functions know every map and channel by one type, which tells nothing of elements.
-    let generic =
-        role != Role::Plain && (name.starts_with("runtime.") || name.starts_with("internal/runtime/"));
+    let generic = role != Role::Plain
+        && (name.starts_with("runtime.") || name.starts_with("internal/runtime/"))
+        || is_shape(name);
     if offset == 0 && role == Role::ChanHeader && size <= class.capacity() {
         // The buffer follows in the same slot where elements have no pointers (runtime/chan.go, makechan).
         let trust = if generic { Trust::Loose } else { Trust::Exact };
@@ -85,6 +86,11 @@ fn one(types: &Types, id: TypeId, offset: u64, class: SlotClass) -> Option<(Kind
     }
     let trust = if class.fits(size) && !generic { Trust::Exact } else { Trust::Loose };
     Some((Kind::Values { ty: id, repeated: false }, trust))
+}
+
+/// Whether it stands for all types of one shape, in code that serves them all.
+fn is_shape(name: &str) -> bool {
+    name.contains("[go.shape.")
 }
 
 fn many(types: &Types, id: TypeId, offset: u64, class: SlotClass) -> Option<(Kind, Trust)> {

@@ -20,7 +20,7 @@ use std::ops::Range;
 
 use leakscope_goruntime::Pointee;
 use leakscope_model::Addr;
-use leakscope_target::TargetMemory;
+use leakscope_target::{TargetMemory, read_u64};
 
 use crate::graph::{Edge, How, ObjectId, Scan, Shape, ShapeId};
 
@@ -141,6 +141,20 @@ impl<'s> Typing<'s> {
         }
     }
 
+    /// What the code says, where no pointer knew better.
+    fn take_code(&mut self) {
+        for said in &self.scan.said {
+            let Some(state) = self.states.get(said.target.0 as usize).copied() else { continue };
+            let class = self.classes.get(state.class);
+            let closure =
+                self.is_closure(said.pointee).then(|| self.closure(said.target, Trust::Row)).flatten();
+            match closure.or_else(|| claim(&mut self.shapes, said.pointee, said.offset, class)) {
+                Some(claim) => self.settle(said.target, Claim { how: How::Call, ..claim }),
+                None => self.offer(said.target, said.offset, said.pointee),
+            }
+        }
+    }
+
     /// Asks what these pointers of an object say about their targets.
     fn spread(&mut self, object: ObjectId, edges: Range<u32>) {
         let State { shape, trust, .. } = self.states[object.0 as usize];
@@ -240,10 +254,27 @@ impl<'s> Typing<'s> {
     }
 
     fn closure(&mut self, target: ObjectId, trust: Trust) -> Option<Claim> {
-        let words = &self.scan.code_words;
-        let at = words.binary_search_by_key(&target, |&(object, _)| object).ok()?;
-        let shape = self.shapes.closure(words[at].1)?;
+        let shape = self.shapes.closure(self.code_in(target)?)?;
         Some(Claim { shape, how: How::Call, trust })
+    }
+
+    /// Whether it is a struct that the compiler makes for closures: the code, then what was captured.
+    fn is_closure(&self, pointee: Pointee) -> bool {
+        let Pointee::One(ty) = pointee else { return false };
+        let types = self.shapes.source().types();
+        types.get(ty).is_some_and(|ty| ty.name.starts_with("struct { F uintptr"))
+    }
+
+    /// The code that an object is a closure of, if it is one. Objects without pointers were not read for that.
+    fn code_in(&self, object: ObjectId) -> Option<Addr> {
+        let words = &self.scan.code_words;
+        let known = words.binary_search_by_key(&object, |&(object, _)| object).ok().map(|at| words[at].1);
+        let noscan = || self.classes.get(self.states[object.0 as usize].class).noscan;
+        known.or_else(|| {
+            noscan()
+                .then(|| read_u64(self.memory, self.scan.objects.addr(object)).ok().map(Addr::new))
+                .flatten()
+        })
     }
 
     /// Which of two structs a node of a trie is, by the flag in it, where their sizes do not tell.
@@ -273,6 +304,21 @@ impl<'s> Typing<'s> {
             let offset = scan.edges.offset_in_target(edge);
             self.offer_dynamic(target, offset, pointee, Trust::Guess);
         }
+        for root in scan.roots.iter().filter(|root| root.ty.is_none()) {
+            let open =
+                self.states.get(root.target.0 as usize).is_some_and(|state| state.trust < Trust::Guess);
+            let pointee = root.type_word.filter(|_| open).and_then(|word| self.behind_interface(Some(word)));
+            let state = self.states.get(root.target.0 as usize).copied();
+            let Some((pointee, state)) = pointee.zip(state) else { continue };
+            // Two words of a frame may stand side by side by chance: nothing but a value that fills its slot counts.
+            let class = self.classes.get(state.class);
+            let fills = |claim: &Claim| matches!(claim.trust, Trust::Exact | Trust::Row);
+            if let Some(Claim { shape, .. }) =
+                claim(&mut self.shapes, pointee, root.offset, class).filter(fills)
+            {
+                self.settle(root.target, Claim { shape, how: How::Itab, trust: Trust::Guess });
+            }
+        }
         for &(object, _) in &scan.code_words {
             if let Some(claim) = self.closure(object, Trust::Guess) {
                 self.settle(object, claim);
@@ -296,6 +342,8 @@ impl<'s> Typing<'s> {
 
     /// Asks again what was asked too early, takes guesses for what no typed pointer reached, and says what is known.
     pub(crate) fn finish(mut self) -> Typed {
+        self.spread_again();
+        self.take_code();
         self.spread_again();
         self.take_guesses();
         self.spread_again();

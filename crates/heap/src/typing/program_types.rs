@@ -1,9 +1,10 @@
 //! A program's types from both its sources: debug information, and the descriptors that the runtime has in memory.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hashbrown::HashSet;
-use leakscope_goruntime::{Capture, DescribedTypes, Runtime, Slot, TypeId, Types};
+use leakscope_goruntime::{Capture, DescribedTypes, Runtime, Signature, Slot, TypeId, Types, addresses_in};
 use leakscope_model::Addr;
 use leakscope_target::{TargetMemory, read_u64};
 
@@ -17,12 +18,54 @@ pub struct ProgramTypes<'r, 'b> {
     asked: HashSet<Addr>,
     /// Each adds to the one before.
     described: Vec<DescribedTypes>,
+    /// The structs that closures are, by their code, where no debug information says what they captured.
+    closures: BTreeMap<Addr, TypeId>,
 }
 
 impl<'r, 'b> ProgramTypes<'r, 'b> {
-    /// The types of debug information alone.
+    /// The types of debug information alone; of a stripped program those that it lists itself.
     pub fn new(runtime: &'r Runtime<'b>, memory: &'r dyn TargetMemory) -> ProgramTypes<'r, 'b> {
-        ProgramTypes { runtime, memory, asked: HashSet::new(), described: Vec::new() }
+        let Runtime { layout, modules, debug, functions, arch, bias, .. } = runtime;
+        let mut described = Vec::new();
+        if debug.types.is_empty() {
+            // What the code hands to the allocator is not always listed: closures are not.
+            let in_code = modules.iter().take(1).flat_map(|module| {
+                let types = module.types.start.unrelocate(*bias)..module.types.end.unrelocate(*bias);
+                addresses_in(functions, *arch, &types)
+            });
+            let in_code = in_code.map(|at| at.relocate(*bias));
+            let all = DescribedTypes::read_listed(memory, layout, modules, &debug.types, &|_| None, in_code);
+            described.push(all);
+        }
+        ProgramTypes { runtime, memory, asked: HashSet::new(), described, closures: BTreeMap::new() }
+    }
+
+    /// The functions of which the program's own type data tells what they take and return, in order of address.
+    pub(crate) fn signatures(&self) -> Vec<Signature> {
+        let methods = self.described.iter().flat_map(|described| described.methods());
+        let signatures = methods.map(|method| Signature {
+            code: self.runtime.linked(method.code),
+            parameters: method.parameters.clone(),
+            results: method.results.clone(),
+        });
+        signatures.collect()
+    }
+
+    /// Takes in what closures are.
+    pub(crate) fn set_closures(&mut self, closures: BTreeMap<Addr, TypeId>) {
+        self.closures = closures;
+    }
+
+    /// The captured variables of a closure that is a struct of this type: all fields but the first, its code.
+    fn captures_in(&self, closure: TypeId) -> Vec<Capture> {
+        let fields = self.types().fields(closure).iter().skip(1);
+        let captures = fields.map(|field| Capture {
+            name: field.name.clone(),
+            ty: field.ty,
+            offset: field.offset,
+            by_reference: false,
+        });
+        captures.collect()
     }
 
     /// The program that these are the types of.
@@ -32,7 +75,7 @@ impl<'r, 'b> ProgramTypes<'r, 'b> {
 
     /// Adds the types that first words of interfaces name: types and itabs, among which may be words of any kind.
     pub(crate) fn add_type_words(&mut self, words: impl IntoIterator<Item = Addr>) {
-        let new = words.into_iter().filter(|word| self.runtime.type_of_runtime(*word).is_none());
+        let new = words.into_iter().filter(|word| self.type_of_runtime(*word).is_none());
         let new: HashSet<Addr> = new.collect();
         let of_itab = |word: &Addr| {
             let at = word.checked_add(self.runtime.itab_type()?.offset)?;
@@ -46,7 +89,7 @@ impl<'r, 'b> ProgramTypes<'r, 'b> {
     pub(crate) fn add_descriptors(&mut self, descriptors: impl IntoIterator<Item = Addr>) {
         let mut wanted: Vec<Addr> = descriptors
             .into_iter()
-            .filter(|at| !at.is_nil() && self.runtime.type_of_runtime(*at).is_none())
+            .filter(|at| !at.is_nil() && self.type_of_runtime(*at).is_none())
             .collect();
         wanted.sort_unstable();
         wanted.dedup();
@@ -81,7 +124,11 @@ impl TypeSource for ProgramTypes<'_, '_> {
     }
 
     fn captures(&self, code: Addr) -> Vec<Capture> {
-        self.runtime.captures(code)
+        let captures = self.runtime.captures(code);
+        match self.closures.get(&code) {
+            Some(closure) if captures.is_empty() => self.captures_in(*closure),
+            _ => captures,
+        }
     }
 
     fn itab_type(&self) -> Option<Slot> {

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use leakscope_goruntime::Runtime;
+use leakscope_goruntime::{DebugInfo, Runtime};
 use leakscope_heap::{Heap, Tally, read};
 use leakscope_target::{LiveProcess, Mode, Snapshot, SnapshotOptions};
 use serde_json::Value;
@@ -63,12 +63,27 @@ impl Program {
 
     /// Reads its heap while it stands still.
     pub(crate) fn heap(&self) -> Heap {
+        self.read(|runtime, read| read(runtime))
+    }
+
+    /// Its heap in one moment, with debug information and as if there were none.
+    pub(crate) fn heap_with_and_without_debug(&self) -> (Heap, Heap) {
+        self.read(|runtime, read| {
+            let with = read(runtime);
+            runtime.debug = DebugInfo::default();
+            (with, read(runtime))
+        })
+    }
+
+    fn read<T>(&self, ask: impl FnOnce(&mut Runtime<'_>, &dyn Fn(&Runtime<'_>) -> Heap) -> T) -> T {
         let process = LiveProcess::open(self.process.id()).unwrap();
         let exe = process.executable().unwrap();
         let options = SnapshotOptions { mode: Mode::Stop, max_pause: Duration::from_secs(60) };
         let snapshot = Snapshot::take(&process, None, options).unwrap();
-        let runtime = Runtime::identify(&exe, &snapshot, snapshot.mappings()).unwrap();
-        read::read(&snapshot, snapshot.mappings(), snapshot.threads(), &runtime, None).unwrap()
+        let mut runtime = Runtime::identify(&exe, &snapshot, snapshot.mappings()).unwrap();
+        ask(&mut runtime, &|runtime| {
+            read::read(&snapshot, snapshot.mappings(), snapshot.threads(), runtime, None).unwrap()
+        })
     }
 }
 
