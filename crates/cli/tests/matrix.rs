@@ -123,44 +123,6 @@ fn stripped(name: &str, folder: &Path) -> PathBuf {
     bare
 }
 
-/// Go that a C program is linked with is a part of its executable.
-#[test]
-fn an_archive_is_read_in_the_program_that_it_was_linked_into() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let (source, host) = (folder.path().join("host.c"), folder.path().join("host"));
-    let text = "#include <unistd.h>\nvoid MatrixOpen(void);\n\
-                int main(void) { char byte; MatrixOpen(); return read(0, &byte, 1) < 0; }\n";
-    std::fs::write(&source, text).expect("it is ours");
-    let archive = support::matrix::fixture("matrix-archive-go1.26.6");
-    let linked = Command::new("cc").arg("-o").args([&host, &source, &archive]).arg("-lpthread").output();
-    let linked = linked.expect("a C compiler: run ./test");
-    assert!(linked.status.success(), "{linked:?}");
-    let program = Matrix::run(&host, &[]);
-    types_are_counted("c-archive", &program, &[&program.pid().to_string()]);
-}
-
-#[test]
-fn of_several_go_runtimes_the_user_names_one() {
-    let (old, new) = ("matrix-lib-go1.24.3", "matrix-lib-go1.26.6");
-    let program = Matrix::start(&format!("golibs {old} {new}"));
-    let pid = program.pid().to_string();
-    let said = ["heap", "types", &pid];
-    leakscope(&said).could_not(&["it holds 2 Go runtimes", old, new, "--library"]);
-    leakscope(&[&said[..], &["--library", "libc"]].concat()).could_not(&[
-        "no Go library called libc",
-        old,
-        new,
-    ]);
-    for (library, other) in [(old, new), (new, old)] {
-        let run = leakscope(&[&said[..], &["--library", library, "--limit", "1000", "--json"]].concat());
-        let said = run.json();
-        for (name, count) in program.types() {
-            assert_eq!(objects_of(&said, name), count, "{library}: {name}");
-        }
-        assert!(said["gaps"].to_string().contains(other), "{library}: {}", said["gaps"]);
-    }
-}
-
 #[test]
 fn a_core_is_what_its_process_said_of_itself() {
     for build in CORES {

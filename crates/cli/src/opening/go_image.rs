@@ -43,7 +43,7 @@ impl GoImage {
     /// The executable if it is a Go program, else the one Go library; `wanted` names a library, where there are
     /// several or the executable is Go as well.
     pub(super) fn choose(files: &Files<'_>, wanted: Option<&Path>) -> Result<GoImage> {
-        let libraries = files.go_libraries();
+        let (libraries, unread) = files.go_libraries();
         if let Some(wanted) = wanted {
             return files.named(wanted, libraries);
         }
@@ -64,8 +64,7 @@ impl GoImage {
         };
         match <[Library; 1]>::try_from(libraries) {
             Ok([library]) => Ok(library.image(Vec::new())),
-            Err(none) if none.is_empty() => Err(why_not)
-                .context("neither its executable nor a library that it has loaded is a Go program"),
+            Err(none) if none.is_empty() => Err(why_not).context(none_is_go(&unread)),
             Err(several) => Err(why_not).with_context(|| {
                 format!(
                     "it holds {} Go runtimes, each with a heap of its own: name one with --library: {}",
@@ -110,23 +109,29 @@ impl GoImage {
 }
 
 impl Files<'_> {
-    /// Mapped files with Go code, beside the executable.
-    fn go_libraries(&self) -> Vec<Library> {
+    /// Mapped files with Go code, beside the executable; and those that could not be read.
+    fn go_libraries(&self) -> (Vec<Library>, Vec<PathBuf>) {
         let executable = self.executable.as_ref().map(|(_, path)| path.as_path());
-        let mut libraries: Vec<Library> = Vec::new();
+        let (mut libraries, mut unread) = (Vec::new(), Vec::new());
         let mut seen = std::collections::BTreeSet::new();
         for mapping in self.mappings.iter().filter(|mapping| may_be_library(mapping)) {
             let path = file_of(mapping);
             if Some(path.as_path()) == executable || !seen.insert(path.clone()) {
                 continue;
             }
-            let bytes = (self.open)(mapping).filter(|bytes| not_go(bytes).is_none());
+            let Some(bytes) = (self.open)(mapping) else {
+                unread.push(path);
+                continue;
+            };
+            if not_go(&bytes).is_some() {
+                continue;
+            }
             let code = self.mappings.iter().find(|other| other.execute && file_of(other) == path);
             let code = code.unwrap_or(mapping);
             let code = code.start..code.end;
-            libraries.extend(bytes.map(|bytes| Library { path, bytes, code }));
+            libraries.push(Library { path, bytes, code });
         }
-        libraries
+        (libraries, unread)
     }
 
     fn named(&self, wanted: &Path, libraries: Vec<Library>) -> Result<GoImage> {
@@ -157,6 +162,20 @@ impl Library {
 fn not_go(bytes: &[u8]) -> Option<RuntimeError> {
     let found = ElfImage::parse(bytes).and_then(|image| FuncTable::locate(&image));
     found.err().filter(|error| matches!(error, RuntimeError::NotElf(_) | RuntimeError::NotGo(_)))
+}
+
+fn none_is_go(unread: &[PathBuf]) -> String {
+    let none = "neither its executable nor a library that it has loaded is a Go program";
+    match unread {
+        [] => none.to_owned(),
+        unread => {
+            let paths: Vec<String> = unread.iter().map(|path| path.display().to_string()).collect();
+            format!(
+                "{none}; these could not be read (--library names one that lies elsewhere): {}",
+                paths.join(", ")
+            )
+        }
+    }
 }
 
 /// The start of a file, which is where a library's headers are; `[vdso]` and the like are no files.
