@@ -27,7 +27,7 @@ pub enum RuntimeError {
     #[error("the executable is not loaded: {0}")]
     NotLoaded(String),
     /// A package variable of the runtime that the walk cannot do without has no known address.
-    #[error("neither symbol table nor debug information tells where {0} stands")]
+    #[error("nothing tells where {0} stands")]
     MissingGlobal(String),
     /// A package variable of the runtime that no name tells is not to be found by its shape either.
     #[error(

@@ -5,6 +5,7 @@
 
 pub mod buildinfo;
 pub mod code;
+pub mod code_references;
 pub mod dwarf;
 pub mod elf;
 pub mod error;
@@ -26,9 +27,12 @@ pub mod structure;
 pub mod symbols;
 pub mod type_descriptor;
 pub mod types;
+mod unnamed_variables;
+mod variables_by_code;
 
 pub use buildinfo::{BuildInfo, GoVersion};
 pub use code::{CodeReader, Referrer, Signature, addresses_in};
+pub use code_references::{CodeReference, Use};
 pub use dwarf::{Capture, DebugInfo, Global, Local, Piece};
 pub use elf::{Arch, ElfImage, Segment, Symbol};
 pub use error::RuntimeError;
@@ -43,3 +47,4 @@ pub use structure::{SliceHeader, Structure};
 pub use symbols::{RuntimeVariables, Variable};
 pub use type_descriptor::{DescribedTypes, Method, TypeDescriptor};
 pub use types::{Field, GoType, Kind, Label, Pointee, PointerWord, Role, TypeId, Types};
+pub use variables_by_code::variables_by_code;

@@ -15,10 +15,10 @@ use crate::moduledata::ModuleData;
 use crate::names::{Names, StringTable};
 use crate::pclntab::{FuncTable, PcHeader};
 use crate::sanity::Checks;
-use crate::shape_search::ShapeSearch;
 use crate::symbols::RuntimeVariables;
 use crate::type_descriptor::{DescribedTypes, TypeDescriptor};
-use crate::types::WORD;
+use crate::unnamed_variables::Unnamed;
+use crate::variables_by_code::version_text;
 
 /// The Go program in a process: which Go built it, what its runtime looks like, and what its parts are called.
 #[derive(Debug)]
@@ -79,7 +79,8 @@ impl<'b> Runtime<'b> {
         let debug = DebugInfo::read(debug_image.as_ref().unwrap_or(&image))?;
         let files: Vec<_> = std::iter::once(&image).chain(&debug_image).collect();
         let mut variables = RuntimeVariables::collect(&files, &debug, bias);
-        let version = version_of(&build, memory, &variables)?;
+        let in_code = || version_text(image.arch, &functions, memory, bias);
+        let version = version_of(&build, memory, &variables, in_code)?;
         let resolved = resolve(&version, image.arch, &debug)?;
         let (layout, layout_origin) = (resolved.layout, resolved.origin);
         let mut gaps: Vec<_> = resolved.caution.map(RuntimeError::Caution).into_iter().collect();
@@ -87,8 +88,12 @@ impl<'b> Runtime<'b> {
         let first = first_module(memory, &variables, &image, bias)?;
         let (modules, broken) = ModuleData::read_all(memory, &layout, first)?;
         gaps.extend(broken);
-        find_by_shape(&mut variables, memory, &layout, modules.first())?;
         let functions = through_memory(&image, bias, &modules).unwrap_or(functions);
+        if let Some(module) = modules.first() {
+            let arch = image.arch;
+            let unnamed = Unnamed { arch, functions: &functions, memory, layout: &layout, module };
+            gaps.extend(unnamed.add_to(&mut variables)?);
+        }
         let names = read_names(memory, &layout, &variables)?;
         let checks = Checks { memory, layout: &layout, origin: origin_text(&layout_origin) };
         modules.iter().try_for_each(|module| checks.module(module))?;
@@ -166,16 +171,21 @@ fn version_of(
     build: &BuildInfo,
     memory: &dyn TargetMemory,
     variables: &RuntimeVariables,
+    in_code: impl FnOnce() -> Option<String>,
 ) -> Result<GoVersion, RuntimeError> {
-    let mut text = build.version.clone();
-    if text.is_empty()
-        && let Some(variable) = variables.find("buildVersion")
-    {
-        text = crate::names::read_string(memory, "buildVersion", variable.at)?.to_string();
-    }
+    let variable = variables.find("buildVersion").filter(|_| build.version.is_empty());
+    let text = match variable {
+        Some(variable) => crate::names::read_string(memory, "buildVersion", variable.at)?.to_string(),
+        None if build.version.is_empty() => in_code().unwrap_or_default(),
+        None => build.version.clone(),
+    };
     let said = if text.is_empty() { "no version".to_owned() } else { format!("the version {text:?}") };
-    GoVersion::parse(&text)
-        .ok_or_else(|| RuntimeError::NotGo(format!("it has a Go function table, but {said}")))
+    GoVersion::parse(&text).ok_or_else(|| {
+        RuntimeError::NotGo(format!(
+            "it has a Go function table, but {said}: how its runtime looks cannot be known; build it without \
+             obfuscation, or with debug information"
+        ))
+    })
 }
 
 /// `runtime.firstmoduledata`, by name or by its shape.
@@ -215,24 +225,6 @@ fn read_names(
         Some(StringTable { at: variable.at, size: variable.size })
     };
     Names::read(memory, layout, table("gStatusStrings"), table("waitReasonStrings"))
-}
-
-/// Finds the variables that nothing can be read without where no symbol names them.
-fn find_by_shape(
-    variables: &mut RuntimeVariables,
-    memory: &dyn TargetMemory,
-    layout: &Layout,
-    program: Option<&ModuleData>,
-) -> Result<(), RuntimeError> {
-    let Some(module) = program else { return Ok(()) };
-    let search = ShapeSearch { memory, layout, variables: module.variables() };
-    if variables.find("mheap_").is_none() {
-        variables.add("mheap_", search.mheap()?, layout.size("mheap").unwrap_or(0));
-    }
-    if variables.find("allgs").is_none() {
-        variables.add("allgs", search.allgs()?, 3 * WORD);
-    }
-    Ok(())
 }
 
 /// A plugin's functions are in a file of their own, which nobody handed to us.

@@ -39,8 +39,8 @@ pub(crate) struct ShapeSearch<'a> {
 }
 
 impl ShapeSearch<'_> {
-    /// Where `runtime.mheap_` stands: its spans are those that the arenas it lists have for their pages.
-    pub(crate) fn mheap(&self) -> Result<Addr, RuntimeError> {
+    /// Where `runtime.mheap_` may stand: its spans are those that the arenas it lists have for their pages.
+    pub(crate) fn mheap(&self) -> Result<Vec<Addr>, RuntimeError> {
         let allspans = self.layout.need("mheap.allspans")?.offset;
         let arenas = Arenas::of(self)?;
         let mut found = Vec::new();
@@ -54,31 +54,21 @@ impl ShapeSearch<'_> {
                 found.push(mheap);
             }
         });
-        the_only("runtime.mheap_", &found)
+        Ok(found)
     }
 
-    /// Where `runtime.allgs` stands: each goroutine's saved state names the goroutine itself.
-    pub(crate) fn allgs(&self) -> Result<Addr, RuntimeError> {
+    /// Where `runtime.allgs` may stand: each goroutine's saved state names the goroutine itself. While the collector
+    /// marks, it has a list of its own of the same goroutines.
+    pub(crate) fn allgs(&self) -> Result<Vec<Addr>, RuntimeError> {
         let owner = self.layout.need("g.sched")?.offset + self.layout.need("gobuf.g")?.offset;
         let names_itself = |g: Addr| Some(self.word(g.checked_add(owner)?) == Some(g.get()));
         let mut found = Vec::new();
         self.slices(|at, list| {
-            if self.most(list, names_itself) && !self.is_collectors(at, list) {
+            if self.most(list, names_itself) {
                 found.push(at);
             }
         });
-        the_only("runtime.allgs", &found)
-    }
-
-    /// Whether the list of goroutines at `at` is the one that the collector takes for a cycle (`work.stackRoots`): its
-    /// length stands in a place of its own beside it.
-    fn is_collectors(&self, at: Addr, list: SliceHeader) -> bool {
-        let slots = self.layout.slot("workType.stackRoots").zip(self.layout.slot("workType.nStackRoots"));
-        let count = slots.and_then(|(roots, count)| {
-            let work = at.get().checked_sub(roots.offset)?;
-            self.word(Addr::new(work.checked_add(count.offset)?))
-        });
-        count == Some(list.len)
+        Ok(found)
     }
 
     /// Calls `visit` for all words that may be the head of a slice of pointers.
@@ -207,13 +197,5 @@ impl<'a> Arenas<'a> {
             self.search.word(Addr::new(arena.checked_add(self.spans)?.checked_add(page * 8)?))
         };
         Some(listed() == Some(at.get()))
-    }
-}
-
-/// The one place that was found; none or several are no answer.
-fn the_only(name: &'static str, found: &[Addr]) -> Result<Addr, RuntimeError> {
-    match found {
-        [only] => Ok(*only),
-        _ => Err(RuntimeError::NoShape { name, places: found.len() }),
     }
 }

@@ -48,6 +48,16 @@ impl RuntimeVariables {
         self.known.entry(name.to_owned()).or_insert((at.unrelocate(self.bias), size));
     }
 
+    /// The address that the linker gave to what lies at `addr` in the process.
+    pub(crate) fn linked(&self, addr: Addr) -> LinkAddr {
+        addr.unrelocate(self.bias)
+    }
+
+    /// Where in the process lies what the linker put at `addr`.
+    pub(crate) fn relocated(&self, addr: LinkAddr) -> Addr {
+        addr.relocate(self.bias)
+    }
+
     /// The variable of this name without its package (`mheap_`), or `None` where nothing tells where it stands.
     pub fn find(&self, name: &str) -> Option<Variable> {
         let &(addr, size) = self.known.get(name)?;

@@ -9,12 +9,33 @@
 
 mod support;
 
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
+use std::io::Write;
+use std::process::{Command, Stdio};
 
-use leakscope_goruntime::{ElfImage, LayoutOrigin, Runtime};
+use leakscope_goruntime::layout::resolve::resolve;
+use leakscope_goruntime::{
+    BuildInfo, DebugInfo, ElfImage, FuncTable, GoVersion, LayoutOrigin, Runtime, variables_by_code,
+};
 use leakscope_model::Addr;
 use support::{Program, RELEASES, bytes_of};
+
+/// What a reader of the heap asks for by name, in every release.
+const VARIABLES: [&str; 14] = [
+    "firstmoduledata",
+    "mheap_",
+    "allgs",
+    "allp",
+    "allm",
+    "itabTable",
+    "allfin",
+    "mbuckets",
+    "gcphase",
+    "fingStatus",
+    "memstats",
+    "gcController",
+    "sched",
+    "work",
+];
 
 /// Programs with symbols.
 fn named() -> Vec<String> {
@@ -35,11 +56,21 @@ fn without_sections(mut elf: Vec<u8>) -> Vec<u8> {
 }
 
 /// Starts an executable that is no fixture.
+///
+/// Another process writes it: a child that another test starts meanwhile would hold it open for writing, and no
+/// process can be made of such a file.
 fn start(executable: &[u8]) -> Program {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("stripped");
-    std::fs::write(&path, executable).unwrap();
-    std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+    let mut writer = Command::new("sh");
+    let mut writer = writer
+        .args(["-c", "cat > \"$0\" && chmod +x \"$0\""])
+        .arg(&path)
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    writer.stdin.take().unwrap().write_all(executable).unwrap();
+    assert!(writer.wait().unwrap().success());
     Program::start_file(&path)
 }
 
@@ -59,9 +90,12 @@ fn variables_that_no_name_tells_are_where_the_symbols_say() {
             let symbol = image.symbols().find(|symbol| symbol.name == format!("runtime.{name}"));
             symbol.unwrap_or_else(|| panic!("{file}: {name}")).addr.relocate(runtime.bias)
         };
-        for name in ["mheap_", "allgs"] {
-            assert_eq!(runtime.variable(name).unwrap(), place(name), "{file}: {name}");
-        }
+        let cleanups = runtime.layout.size("cleanupQueue").map(|_| "gcCleanups");
+        let wanted: Vec<_> =
+            VARIABLES.into_iter().chain(cleanups).map(|name| (name, Some(place(name)))).collect();
+        let found = |name| (name, runtime.variables.find(name).map(|variable| variable.at));
+        let found: Vec<_> = wanted.iter().map(|(name, _)| found(*name)).collect();
+        assert_eq!(found, wanted, "{file}");
         let module = &runtime.modules[0];
         assert_eq!((module.at, module.pc_header), (place("firstmoduledata"), place("pclntab")), "{file}");
     }
@@ -75,6 +109,42 @@ fn the_words_for_numbers_are_those_that_lie_in_the_program() {
         let with = Runtime::identify(&bytes, &with, &with.mappings()).unwrap();
         let without = Runtime::identify(&stripped, &without, &without.mappings()).unwrap();
         assert_eq!((&with.layout_origin, with.names), (&LayoutOrigin::Dwarf, without.names), "{file}");
+    }
+}
+
+/// Where there is no process of that processor to be had: by the file alone.
+#[test]
+fn the_code_of_arm64_shows_the_variables_too() {
+    for file in ["symbols-arm64-go1.21.13", "symbols-arm64-go1.26.6", "symbols-go1.27.3"] {
+        let bytes = bytes_of(file);
+        let image = ElfImage::parse(&bytes).unwrap();
+        let version = GoVersion::parse(&BuildInfo::read(&image).unwrap().version).unwrap();
+        let layout = resolve(&version, image.arch, &DebugInfo::default()).unwrap().layout;
+        let symbol = |name: &str| image.symbols().find(|s| s.name == format!("runtime.{name}")).unwrap().addr;
+        let range = symbol("noptrdata")..symbol("enoptrbss");
+        let functions = FuncTable::locate(&image).unwrap();
+        let found = variables_by_code(image.arch, &functions, &layout, &range);
+        let wrong: Vec<_> = found.iter().filter(|(name, at)| symbol(name) != *at).collect();
+        assert!(wrong.is_empty(), "{file}: {wrong:?}");
+        let missing: Vec<_> =
+            VARIABLES.iter().skip(1).filter(|name| !found.iter().any(|(n, _)| n == *name)).collect();
+        assert!(missing.is_empty(), "{file}: {missing:?}");
+    }
+}
+
+/// Build information can be taken out; the runtime still knows its version.
+#[test]
+fn a_program_without_build_information_tells_its_version() {
+    for file in ["symbols-stripped-go1.21.13", "symbols-pie-stripped-go1.26.6", "symbols-stripped-go1.27.3"] {
+        let mut bytes = bytes_of(file);
+        let magic = b"\xff Go buildinf:";
+        let places: Vec<_> = (0..bytes.len() - 16).filter(|at| bytes[*at..].starts_with(magic)).collect();
+        places.iter().for_each(|at| bytes[*at..at + 16].fill(0));
+        assert!(BuildInfo::read(&ElfImage::parse(&bytes).unwrap()).is_none(), "{file}");
+        let program = start(&bytes);
+        let runtime = Runtime::identify(&bytes, &program, &program.mappings());
+        let runtime = runtime.unwrap_or_else(|error| panic!("{file}: {error}"));
+        assert_eq!(runtime.version.text, program.facts("version").next().unwrap()[0], "{file}");
     }
 }
 

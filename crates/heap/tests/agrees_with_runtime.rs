@@ -56,6 +56,19 @@ const BUILDS: [&str; 11] = [
     "oracle-go1.27.3",
 ];
 
+/// Builds that are read without their symbols and debug information: by our tables of layouts alone.
+const STRIPPED: [&str; 9] = [
+    "oracle-go1.21.13",
+    "oracle-go1.22.10",
+    "oracle-go1.23.9",
+    "oracle-go1.24.3",
+    "oracle-greenteagc-go1.25.5",
+    "oracle-noswissmap-go1.25.5",
+    "oracle-nogreenteagc-go1.26.6",
+    "oracle-pie-go1.26.6",
+    "oracle-go1.27.3",
+];
+
 struct Case {
     name: String,
     oracle: Oracle,
@@ -69,12 +82,16 @@ static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
     let cores = || ARM64_CORES.map(|(build, (name, arguments))| core_case(build, name, arguments));
     let cores = std::thread::spawn(cores);
     let both = BUILDS.iter().flat_map(|build| [(build, COLLECTED), (build, LITTERED)]);
-    let live = both.map(|(build, (name, arguments))| live_case(build, name, arguments));
+    let live = both.map(|(build, (name, arguments))| {
+        live_case(format!("{name} {build}"), Oracle::start_build(build, arguments))
+    });
+    let live = live.chain(STRIPPED.iter().map(|build| {
+        live_case(format!("littered, stripped {build}"), Oracle::start_stripped(build, LITTERED.1))
+    }));
     live.collect::<Vec<_>>().into_iter().chain(cores.join().unwrap()).collect()
 });
 
-fn live_case(build: &str, name: &str, arguments: &[&str]) -> Case {
-    let oracle = Oracle::start_build(build, arguments);
+fn live_case(name: String, oracle: Oracle) -> Case {
     let process = LiveProcess::open(oracle.pid()).unwrap();
     let executable = process.executable().unwrap();
     let options = SnapshotOptions { mode: Mode::Stop, max_pause: Duration::from_secs(5) };
@@ -85,7 +102,7 @@ fn live_case(build: &str, name: &str, arguments: &[&str]) -> Case {
         mappings: snapshot.mappings(),
         threads: snapshot.threads(),
     };
-    case(format!("{name} {build}"), oracle, &seen)
+    case(name, oracle, &seen)
 }
 
 fn core_case(build: &str, name: &str, arguments: &[&str]) -> Case {

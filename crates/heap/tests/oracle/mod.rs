@@ -42,6 +42,23 @@ impl Oracle {
         Oracle::start_command(Command::new(fixture(name)), arguments)
     }
 
+    /// As [`Oracle::start_build`], of the executable as `strip` leaves it and without the names of sections.
+    pub(crate) fn start_stripped(name: &str, arguments: &[&str]) -> Oracle {
+        let mut executable = std::fs::read(fixture(name)).unwrap();
+        executable.get_mut(0x28..0x30).unwrap().fill(0); // e_shoff
+        executable.get_mut(0x3a..0x40).unwrap().fill(0); // e_shentsize, e_shnum, e_shstrndx
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        // Another process writes it: a child that another thread starts meanwhile would hold it open for writing, and
+        // no process can be made of such a file.
+        let mut writer = Command::new("sh");
+        writer.args(["-c", "cat > \"$0\" && chmod +x \"$0\""]).arg(&path).stdin(Stdio::piped());
+        let mut writer = writer.spawn().unwrap();
+        writer.stdin.take().unwrap().write_all(&executable).unwrap();
+        assert!(writer.wait().unwrap().success());
+        Oracle::start_command(Command::new(path), arguments)
+    }
+
     /// Starts a build for arm64 on whatever processor this is, ready to leave a core.
     pub(crate) fn start_under_qemu(name: &str, arguments: &[&str]) -> Oracle {
         Oracle::start_command(under_qemu(name), arguments)
