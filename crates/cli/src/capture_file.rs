@@ -78,13 +78,13 @@ pub(crate) fn write(gathered: &Gathered, path: &Path) -> Result<()> {
     capture.write_to(path).with_context(|| format!("cannot write the capture {}", path.display()))
 }
 
-/// The last moment of a capture.
-pub(crate) fn last_moment(capture: Capture) -> Result<OneMoment> {
-    let Gathered { target, mut moments, gaps, .. } = gathered(capture)?;
+/// The last moment of a capture, and what the system said then.
+pub(crate) fn last_moment(capture: Capture) -> Result<(OneMoment, Option<OsFacts>)> {
+    let Gathered { target, mut moments, gaps, os, .. } = gathered(capture)?;
     let Some(moment) = moments.pop() else {
         bail!("the capture holds no heap: it was made with --memory none")
     };
-    Ok(OneMoment { moment, target, gaps })
+    Ok((OneMoment { moment, target, gaps }, os))
 }
 
 /// All that a capture holds; a part that is damaged costs itself alone.

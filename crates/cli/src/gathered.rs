@@ -14,7 +14,7 @@ use leakscope_pprof::{GoroutineDump, HeapEstimate, Profile};
 
 use crate::args::{Access, EndpointArgs, TargetWord};
 use crate::capture_file;
-use crate::opening::{Found, OneMoment, core_moment, find};
+use crate::opening::{Found, OneMoment, core_moment, find, resident};
 use crate::progress::Progress;
 
 /// Bytes that an endpoint answered or a file held.
@@ -135,6 +135,7 @@ fn os_facts(os: &OsFacts) -> readings::OsFacts {
         cgroup_usage: cgroup.and_then(|cgroup| cgroup.working_set.or(cgroup.usage)),
         ram: os.ram,
         uptime_seconds: os.uptime_seconds.map(|seconds| seconds as u64),
+        resident: resident::memory(&os.resident, os.resident_rss),
     }
 }
 

@@ -4,12 +4,14 @@ use std::io::{IsTerminal, Write};
 
 use leakscope_report::Look;
 
-/// How text may look on standard output: coloured on a terminal, unless NO_COLOR is set (no-color.org).
+/// How text may look on standard output: coloured on a terminal, unless NO_COLOR is set (no-color.org), and with bars
+/// of blocks, unless that is set or the terminal is a dumb one.
 pub(crate) fn look() -> Look {
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let colour = std::io::stdout().is_terminal() && !plain;
     let width = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(80);
-    Look { colour, width: usize::clamp(width, 60, 120) }
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    Look { colour, width: usize::clamp(width, 60, 120), blocks: !plain && !dumb }
 }
 
 /// Whether progress may be shown.

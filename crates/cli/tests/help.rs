@@ -14,7 +14,7 @@ use support::leakscope;
 
 #[test]
 fn help_of_every_command() {
-    let commands: [&[&str]; 16] = [
+    let commands: &[&[&str]] = &[
         &[],
         &["demo"],
         &["diagnose"],
@@ -27,12 +27,17 @@ fn help_of_every_command() {
         &["heap", "why"],
         &["heap", "dominators"],
         &["heap", "leaked"],
+        &["heap", "breakdown"],
+        &["heap", "memstats"],
+        &["heap", "spans"],
+        &["heap", "arenas"],
+        &["heap", "caches"],
         &["goroutines"],
         &["explain"],
         &["completions"],
         &["man"],
     ];
-    for command in commands {
+    for &command in commands {
         let run = leakscope(&[command, &["--help"]].concat());
         assert_eq!((run.status, run.err.as_str()), (0, ""), "{command:?}");
         let name = if command.is_empty() { "leakscope".to_owned() } else { command.join("-") };

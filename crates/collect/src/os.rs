@@ -2,6 +2,7 @@
 //!
 //! Authority: `proc(5)`; `Documentation/filesystems/proc.rst` of the kernel for `smaps_rollup`.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -39,6 +40,10 @@ pub struct OsFacts {
     /// The part of anonymous memory that the process has given back lazily (`MADV_FREE`) and that counts as
     /// resident still.
     pub lazily_freed: Option<u64>,
+    /// Resident memory by part (`heap_live`, `native`, …) at the last snapshot; empty where nobody has told them apart.
+    pub resident: BTreeMap<String, u64>,
+    /// What was resident then.
+    pub resident_rss: u64,
     /// Swapped out.
     pub swap: Option<u64>,
     /// Threads.

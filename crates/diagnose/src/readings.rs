@@ -1,7 +1,7 @@
 //! What was read, as it came from the readers: nothing is judged yet.
 
 use leakscope_heap::Heap;
-use leakscope_model::{Gap, Goroutine, Target};
+use leakscope_model::{Gap, Goroutine, Memory, Target};
 use leakscope_pprof::HeapEstimate;
 
 /// One heap, and how and when it was read.
@@ -60,6 +60,8 @@ pub struct OsFacts {
     pub ram: Option<u64>,
     /// Seconds since the process started, at the last moment.
     pub uptime_seconds: Option<u64>,
+    /// What resident memory is made of, page by page, at the last snapshot.
+    pub resident: Option<Memory>,
 }
 
 /// Everything that was read of one process.

@@ -5,11 +5,15 @@ use leakscope_model::Memory;
 
 use crate::readings::OsFacts;
 
-/// The parts, from the runtime's own figures, the heap and the system's. What the system did not tell is 0.
+/// The parts: page by page where that was found out (the figures of `heap breakdown`), else from the runtime's own
+/// figures, the heap and the system's. What the system did not tell is 0.
 ///
 /// The runtime's figures are of memory that it has mapped and uses; pages of it that were never touched are not
 /// resident, so the parts may add up to somewhat more than the resident set.
 pub(crate) fn memory(heap: Option<&Heap>, os: OsFacts) -> Memory {
+    if let Some(resident) = os.resident {
+        return resident;
+    }
     let Some(heap) = heap else {
         return Memory {
             rss: os.rss.unwrap_or(0),
@@ -58,5 +62,8 @@ mod tests {
         assert_eq!((found.native, found.fragmentation, found.stacks, found.mapped_files), (20, 60, 5, 50));
         let less = memory(Some(&heap), OsFacts { anonymous: Some(70), ..os });
         assert_eq!(less.native, 0, "never below nothing");
+        let resident = Memory { rss: 9, heap_live: 7, ..Memory::default() };
+        let by_page = memory(Some(&heap), OsFacts { resident: Some(resident), ..os });
+        assert_eq!(by_page, resident, "pages tell more than figures");
     }
 }

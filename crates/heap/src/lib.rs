@@ -21,10 +21,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod allocator;
 pub mod analyse;
 mod arena_bitmaps;
 mod bits;
+pub mod breakdown;
+pub mod collector;
 mod contents;
+mod counters;
 mod deferred;
 pub mod dominated;
 pub mod dominators;
@@ -67,6 +71,7 @@ mod spans;
 mod specials;
 mod stacks;
 mod static_objects;
+mod threads;
 mod type_masks;
 pub mod type_pattern;
 pub mod type_table;

@@ -7,11 +7,13 @@ pub struct Look {
     pub colour: bool,
     /// Columns; lines are wrapped at words to fit.
     pub width: usize,
+    /// Whether bars may be drawn with signs beyond ASCII.
+    pub blocks: bool,
 }
 
 impl Default for Look {
     fn default() -> Look {
-        Look { colour: false, width: 80 }
+        Look { colour: false, width: 80, blocks: false }
     }
 }
 
@@ -69,6 +71,11 @@ impl Page {
         self.text.push('\n');
     }
 
+    /// Lines that end already, as they are.
+    pub(crate) fn lines(&mut self, lines: &str) {
+        self.text.push_str(lines);
+    }
+
     /// A heading after an empty line.
     pub(crate) fn heading(&mut self, title: &str) {
         self.blank();
@@ -109,7 +116,7 @@ mod tests {
 
     #[test]
     fn words_wrap_under_their_first() {
-        let mut page = Page::new(Look { colour: false, width: 40 });
+        let mut page = Page::new(Look { colour: false, width: 40, blocks: false });
         page.wrapped("  fix  ", "call the cancel function on every way out of the interceptor");
         assert_eq!(
             page.finish(),
@@ -119,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_long_word_is_not_cut() {
-        let mut page = Page::new(Look { colour: false, width: 40 });
+        let mut page = Page::new(Look { colour: false, width: 40, blocks: false });
         let word = "x".repeat(60);
         page.wrapped("a ", &format!("b {word} c"));
         assert_eq!(page.finish(), format!("a b\n  {word}\n  c\n"));
@@ -129,7 +136,7 @@ mod tests {
     fn colours_only_where_asked_for() {
         let plain = Page::new(Look::default());
         assert_eq!(plain.ink(Ink::Alarm, "x"), "x");
-        let coloured = Page::new(Look { colour: true, width: 80 });
+        let coloured = Page::new(Look { colour: true, width: 80, blocks: false });
         assert_eq!(coloured.ink(Ink::Alarm, "x"), "\x1b[1;31mx\x1b[0m");
     }
 }

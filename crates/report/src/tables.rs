@@ -1,9 +1,14 @@
 //! Answers that are tables: the same rows as text and as `{ "schema": "leakscope.NAME/1", "rows": [ … ], "gaps": [ … ] }`.
 
+mod arenas;
 mod beside;
+mod breakdown;
+mod caches;
 mod goroutines;
 mod leaked;
+mod memstats;
 mod objects;
+mod spans;
 mod summary;
 mod types;
 mod why;
@@ -14,11 +19,18 @@ use serde::Serialize;
 use crate::columns::{Lean, columns};
 use crate::{Format, Look};
 
+pub use arenas::ArenaRow;
 pub use beside::{Beside, CoverageRow, SnapshotRow};
+pub use breakdown::{BreakdownAnswer, CgroupRow, FileRow, PartRow, breakdown};
+pub use caches::{
+    CachedSpanRow, CachesAnswer, CentralRow, PageCacheRow, ProcessorRow, StackCacheRow, StackPoolRow, caches,
+};
 pub use goroutines::{GoroutineGroupRow, GoroutineRow};
 pub use leaked::{LeakedRow, WaitedRow, leaked};
+pub use memstats::{MemStatsAnswer, MemStatsClass, MemStatsRow, memstats};
 pub use objects::ObjectRow;
-pub use summary::{Summary, summary};
+pub use spans::{OtherSpansRow, SpanClassRow, SpanRow, SpansAnswer, spans};
+pub use summary::{CollectorRow, Summary, summary};
 pub use types::TypeRow;
 pub use why::{WhyRow, why};
 

@@ -22,7 +22,7 @@ fn markdown_of_a_leak() {
 #[test]
 fn colours_change_nothing_but_colours() {
     let plain = render(&sample::leaky(), Format::Text, Look::default());
-    let coloured = render(&sample::leaky(), Format::Text, Look { colour: true, width: 80 });
+    let coloured = render(&sample::leaky(), Format::Text, Look { colour: true, width: 80, blocks: false });
     assert!(coloured.contains("\x1b[1;31m"));
     let mut text = String::new();
     for piece in coloured.split('\x1b') {

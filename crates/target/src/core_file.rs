@@ -26,6 +26,7 @@ use crate::process::{MappedFile, ThreadRegisters};
 mod executable;
 mod gaps;
 mod headers;
+mod held_pages;
 mod mapped;
 mod notes;
 mod segments;

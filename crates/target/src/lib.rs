@@ -17,6 +17,8 @@ pub mod memory;
 mod proc_files;
 pub mod process;
 mod remote;
+pub mod residency;
+pub mod smaps;
 pub mod snapshot;
 mod sys;
 
@@ -25,4 +27,6 @@ pub use error::{ReadError, TargetError};
 pub use mappings::Mapping;
 pub use memory::{Image, TargetMemory, read_u64};
 pub use process::{LiveMemory, LiveProcess, MappedFile, ThreadRegisters};
+pub use residency::{Residency, ResidentMapping};
+pub use smaps::{SmapsEntry, parse_smaps};
 pub use snapshot::{Gadgets, Mode, Snapshot, SnapshotFacts, SnapshotOptions};

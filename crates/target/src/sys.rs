@@ -1,13 +1,15 @@
 //! The only `unsafe` of leakscope: system calls behind safe signatures.
 //!
-//! Two kinds of calls stand here: mapping a file, and those requests of `ptrace` and `waitpid` that take or
-//! give raw numbers (real-time signals, signal masks, seccomp filters), for which no safe wrapper exists.
+//! Three kinds of calls stand here: mapping a file, asking for pages of zeros, and those requests of `ptrace` and
+//! `waitpid` that take or give raw numbers (real-time signals, signal masks, seccomp filters), for which no safe
+//! wrapper exists.
 //! Nothing here decides anything.
 #![allow(unsafe_code, reason = "system calls; every block says why it is sound")]
 
 use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
+use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -32,6 +34,77 @@ pub(crate) fn map_file(file: &File) -> io::Result<Mmap> {
     // write a running one), finished cores, and snapshots in files of our own. A file cut short meanwhile ends
     // us by SIGBUS; no memory is corrupted.
     unsafe { Mmap::map(file) }
+}
+
+/// `PAGEMAP_SCAN` (`include/uapi/linux/fs.h`), since Linux 6.7: `_IOWR('f', 16, struct pm_scan_arg)`.
+const PAGEMAP_SCAN: u64 = 0xc060_6610;
+/// `PAGE_IS_PFNZERO`: the one page of zeros, which counts for nobody.
+const PAGE_IS_ZERO: u64 = 1 << 5;
+/// Ranges that one call hands back at most.
+const SCANNED_RANGES: usize = 512;
+
+/// `struct page_region`.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+struct PageRegion {
+    start: u64,
+    end: u64,
+    categories: u64,
+}
+
+/// `struct pm_scan_arg`.
+#[repr(C)]
+#[derive(Default)]
+struct ScanArguments {
+    size: u64,
+    flags: u64,
+    start: u64,
+    end: u64,
+    walk_end: u64,
+    regions: u64,
+    regions_len: u64,
+    max_pages: u64,
+    category_inverted: u64,
+    category_mask: u64,
+    category_anyof_mask: u64,
+    return_mask: u64,
+}
+
+/// The ranges between `start` and `end` where a process has the one page of zeros mapped; `pagemap` is its
+/// `/proc/PID/pagemap`. An error on a kernel that does not tell.
+pub(crate) fn zero_pages(pagemap: &File, start: u64, end: u64) -> io::Result<Vec<(u64, u64)>> {
+    let mut found = Vec::new();
+    let mut regions = [PageRegion::default(); SCANNED_RANGES];
+    let mut from = start;
+    while from < end {
+        let mut arguments = ScanArguments {
+            size: size_of::<ScanArguments>() as u64,
+            start: from,
+            end,
+            regions: regions.as_mut_ptr() as u64,
+            regions_len: SCANNED_RANGES as u64,
+            category_mask: PAGE_IS_ZERO,
+            return_mask: PAGE_IS_ZERO,
+            ..ScanArguments::default()
+        };
+        // SAFETY: the arguments are of the size that they say, and `regions` is valid for as many as they say;
+        // both live until the call is back, and the kernel keeps neither.
+        let count = unsafe { libc::ioctl(pagemap.as_raw_fd(), PAGEMAP_SCAN as _, &raw mut arguments) };
+        let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
+        found.extend(regions.iter().take(count).map(|region| (region.start, region.end)));
+        if arguments.walk_end <= from {
+            break;
+        }
+        from = arguments.walk_end;
+    }
+    Ok(found)
+}
+
+/// Bytes of a page of this machine.
+pub(crate) fn page_size() -> u64 {
+    // SAFETY: the call takes a number and hands one back.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    u64::try_from(size).ok().filter(|size| *size > 0).unwrap_or(4096)
 }
 
 /// Puts the process that `command` starts into a session of its own, out of reach of the terminal's signals.

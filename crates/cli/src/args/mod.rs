@@ -19,7 +19,8 @@ pub(crate) use debug_info::DebugInfoArgs;
 pub(crate) use duration::duration;
 pub(crate) use goroutines::{GoroutinesArgs, Grouping};
 pub(crate) use heap::{
-    AboutHeap, FindArgs, HeapArgs, HeapQuestion, LeakedArgs, ListArgs, Subject, TypesArgs, WhyArgs,
+    AboutHeap, ArenasArgs, BreakdownArgs, CachesArgs, FindArgs, HeapArgs, HeapQuestion, LeakedArgs, ListArgs,
+    MemstatsArgs, SpansArgs, Subject, TypesArgs, WhyArgs,
 };
 pub(crate) use size::size;
 pub(crate) use target_word::TargetWord;

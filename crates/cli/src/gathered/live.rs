@@ -2,18 +2,23 @@
 
 use anyhow::Result;
 use leakscope_collect::{OsFacts, PprofEndpoint, discover, now};
+use leakscope_heap::breakdown::Breakdown;
 use leakscope_model::Gap;
 
 use super::{Answer, Gathered, Heaps, Plan};
-use crate::opening::LiveTarget;
+use crate::opening::{LiveTarget, resident};
 use crate::progress::Progress;
 
 /// Gathers. `heap?gc=1` forces a collection, which must not fall between the snapshots: profiles are asked for last.
 pub(super) fn gather(live: &LiveTarget, plan: &Plan<'_>, progress: &Progress) -> Result<Gathered> {
     let mut gaps = Vec::new();
     let endpoint = endpoint(live, plan, progress, &mut gaps);
-    let mut gathered = heaps(live, plan, progress)?;
-    let (os, more) = OsFacts::of_process(live.pid());
+    let (mut gathered, resident) = heaps(live, plan, progress)?;
+    let (mut os, more) = OsFacts::of_process(live.pid());
+    if let Some(found) = resident {
+        os.resident = resident::by_name(&found);
+        os.resident_rss = found.rss;
+    }
     gathered.os = Some(os);
     gaps.extend(more);
     if let Some(endpoint) = endpoint {
@@ -28,22 +33,24 @@ pub(super) fn gather(live: &LiveTarget, plan: &Plan<'_>, progress: &Progress) ->
     Ok(gathered)
 }
 
-/// None, one or two heaps, `plan.window` apart.
-fn heaps(live: &LiveTarget, plan: &Plan<'_>, progress: &Progress) -> Result<Gathered> {
+/// None, one or two heaps, `plan.window` apart; with the last, what is resident.
+fn heaps(live: &LiveTarget, plan: &Plan<'_>, progress: &Progress) -> Result<(Gathered, Option<Breakdown>)> {
     if plan.heaps == Heaps::LeaveOut {
         let mut gathered = Gathered::of(live.target());
         gathered.gaps.push(Gap::new("heap", "left out, as asked for"));
-        return Ok(gathered);
+        return Ok((gathered, None));
+    }
+    if plan.window.is_zero() {
+        let (only, resident) = live.moment_with_residency(progress)?;
+        return Ok((Gathered::of_moment(only), resident));
     }
     let mut gathered = Gathered::of_moment(live.moment(progress)?);
-    if !plan.window.is_zero() {
-        let from = gathered.moments.first().map_or(0.0, |moment| moment.at_seconds);
-        progress.waits(live.instant(from + plan.window.as_secs_f64()));
-        let second = live.moment(progress)?;
-        gathered.gaps.extend(second.gaps);
-        gathered.moments.push(second.moment);
-    }
-    Ok(gathered)
+    let from = gathered.moments.first().map_or(0.0, |moment| moment.at_seconds);
+    progress.waits(live.instant(from + plan.window.as_secs_f64()));
+    let (second, resident) = live.moment_with_residency(progress)?;
+    gathered.gaps.extend(second.gaps);
+    gathered.moments.push(second.moment);
+    Ok((gathered, resident))
 }
 
 /// The endpoint that the user names, else the one that is found through the process's listening sockets.

@@ -7,11 +7,11 @@ use leakscope_collect::debug_files::Root;
 use leakscope_diagnose::readings::HeapMoment;
 use leakscope_target::{CoreFile, FileBytes, MappedFile, Mapping};
 
-use super::OneMoment;
 use super::debug_info::{Program, SeparateDebugInfo};
 use super::go_image::{Files, GoImage};
 use super::heap_of::{HeapOf, Memory, heap_of};
 use super::inspection::Inspection;
+use super::{OneMoment, Wanted};
 use crate::args::Access;
 use crate::progress::Progress;
 
@@ -20,6 +20,7 @@ pub(crate) fn ask<T>(
     path: &Path,
     access: &Access,
     progress: &Progress,
+    wanted: Wanted,
     question: impl FnOnce(&Inspection<'_, '_>) -> Result<T>,
 ) -> Result<(OneMoment, T)> {
     progress.says("opening the core");
@@ -30,6 +31,7 @@ pub(crate) fn ask<T>(
     let program = Program { bytes: &image.bytes, roots };
     let debug = SeparateDebugInfo::find(&program, &access.debug)
         .with_context(|| format!("cannot read {}", path.display()))?;
+    let residency = (wanted == Wanted::Residency).then(|| core.residency());
     progress.says("reading the heap");
     let memory = Memory {
         image: &image,
@@ -41,6 +43,7 @@ pub(crate) fn ask<T>(
         threads: core.threads(),
         live: None,
         monotonic: None,
+        residency: residency.as_ref(),
     };
     let (HeapOf { heap, target, mut gaps }, answer) =
         heap_of(&memory, question).map_err(|error| with_cause(error, &core))?;

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use leakscope_goruntime::{Arch, BuildInfo, ElfImage, LayoutOrigin, Runtime};
 use leakscope_heap::Heap;
 use leakscope_model::{DebugInfoKind, Gap, Target};
-use leakscope_target::{BuildIds, Mapping, TargetMemory, ThreadRegisters};
+use leakscope_target::{BuildIds, Mapping, Residency, TargetMemory, ThreadRegisters};
 
 use super::debug_info::SeparateDebugInfo;
 use super::go_image::GoImage;
@@ -30,6 +30,8 @@ pub(crate) struct Memory<'m> {
     pub(crate) live: Option<u32>,
     /// `CLOCK_MONOTONIC` at that moment, in nanoseconds; `None` for a dead process.
     pub(crate) monotonic: Option<u64>,
+    /// Which pages are resident, where that was asked for.
+    pub(crate) residency: Option<&'m Residency>,
 }
 
 /// A heap, whose it is, and what could not be read beside the heap.
@@ -56,7 +58,15 @@ pub(crate) fn heap_of<T>(
     let (heap, types) = leakscope_heap::read_with_types(memory, mappings, threads, &runtime, from.monotonic)
         .with_context(|| format!("cannot read the heap of {}", from.name))?;
     let target = target(from, &runtime);
-    let at_hand = AtHand { memory, mappings, threads, runtime: &runtime, types: &types, live: from.live };
+    let at_hand = AtHand {
+        memory,
+        mappings,
+        threads,
+        runtime: &runtime,
+        types: &types,
+        live: from.live,
+        residency: from.residency,
+    };
     let answer = question(&Inspection::new(&heap, &target, Some(at_hand)))?;
     let mut gaps: Vec<Gap> = runtime.gaps.iter().map(|gap| Gap::new("runtime", gap.to_string())).collect();
     gaps.extend(from.debug.gaps());

@@ -1,11 +1,12 @@
 //! One moment with its memory still at hand: what every question about a heap is asked of.
 
 use anyhow::{Result, anyhow};
+use leakscope_collect::OsFacts;
 use leakscope_goruntime::Runtime;
 use leakscope_heap::{Coverage, Heap, ProgramTypes, type_table};
 use leakscope_model::{Gap, Target};
 use leakscope_report::tables::{Beside, CoverageRow, SnapshotRow};
-use leakscope_target::{Mapping, TargetMemory, ThreadRegisters};
+use leakscope_target::{Mapping, Residency, TargetMemory, ThreadRegisters};
 
 /// What a question is asked of.
 #[allow(dead_code, reason = "questions about contents come to use all of it")]
@@ -16,6 +17,8 @@ pub(crate) struct Inspection<'i, 'b> {
     pub(crate) target: &'i Target,
     /// The memory; `None` for a capture, which holds the shape of a heap and no contents.
     memory: Option<AtHand<'i, 'b>>,
+    /// What the system said, where a capture keeps it.
+    os: Option<&'i OsFacts>,
 }
 
 /// The memory of that moment, and all that is known of the program in it.
@@ -34,6 +37,8 @@ pub(crate) struct AtHand<'i, 'b> {
     pub(crate) types: &'i ProgramTypes<'i, 'b>,
     /// The process, where it is alive.
     pub(crate) live: Option<u32>,
+    /// Which pages are resident, where that was asked for.
+    pub(crate) residency: Option<&'i Residency>,
 }
 
 /// An answer, and what stands beside every answer: known only when the target has been let go.
@@ -70,7 +75,17 @@ impl<'i, 'b> Inspection<'i, 'b> {
         target: &'i Target,
         memory: Option<AtHand<'i, 'b>>,
     ) -> Inspection<'i, 'b> {
-        Inspection { heap, target, memory }
+        Inspection { heap, target, memory, os: None }
+    }
+
+    /// With what the system said, out of a capture.
+    pub(super) fn with_os(self, os: Option<&'i OsFacts>) -> Inspection<'i, 'b> {
+        Inspection { os, ..self }
+    }
+
+    /// What the system said, where a capture keeps it.
+    pub(crate) fn os(&self) -> Option<&'i OsFacts> {
+        self.os
     }
 
     /// The memory, for a question about contents; `what` says in the error what was asked for.
@@ -91,6 +106,12 @@ impl<T> Answered<T> {
     pub(super) fn new(answer: T, heap: &Heap, how: HowRead, mut gaps: Vec<Gap>) -> Answered<T> {
         gaps.extend(heap.gaps.iter().cloned());
         Answered { answer, how, coverage: type_table::coverage(heap), gaps }
+    }
+
+    /// The same beside another answer.
+    pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> Answered<U> {
+        let Answered { answer, how, coverage, gaps } = self;
+        Answered { answer: change(answer), how, coverage, gaps }
     }
 
     /// What stands beside the answer, for a renderer.

@@ -10,14 +10,15 @@ use leakscope_goruntime::RuntimeError;
 use leakscope_model::{Gap, Target};
 use leakscope_target::clock::monotonic_nanoseconds;
 use leakscope_target::{
-    FileBytes, Gadgets, LiveProcess, MappedFile, Mapping, Mode, Snapshot, SnapshotFacts, SnapshotOptions,
+    FileBytes, Gadgets, LiveProcess, MappedFile, Mapping, Mode, Residency, Snapshot, SnapshotFacts,
+    SnapshotOptions,
 };
 
-use super::OneMoment;
 use super::debug_info::{Program, SeparateDebugInfo};
 use super::go_image::{Files, GoImage};
 use super::heap_of::{HeapOf, Memory, heap_of, target_of_file};
 use super::inspection::Inspection;
+use super::{OneMoment, Wanted};
 use crate::args::Access;
 use crate::progress::Progress;
 
@@ -73,19 +74,33 @@ impl LiveTarget {
 
     /// Takes a snapshot, reads it, and lets it go.
     pub(crate) fn moment(&self, progress: &Progress) -> Result<OneMoment> {
-        self.ask(progress, |_| Ok(())).map(|(one, ())| one)
+        self.ask(progress, Wanted::Memory, |_| Ok(())).map(|(one, ())| one)
+    }
+
+    /// As [`LiveTarget::moment`], with what is resident at that moment, where it can be told.
+    pub(crate) fn moment_with_residency(
+        &self,
+        progress: &Progress,
+    ) -> Result<(OneMoment, Option<leakscope_heap::breakdown::Breakdown>)> {
+        self.ask(progress, Wanted::Residency, |inspection| {
+            // A report stands without it: then the runtime's own figures are shown.
+            Ok(super::resident::broken_down(inspection).ok().map(|(found, _)| found))
+        })
     }
 
     /// As [`LiveTarget::moment`]; before the snapshot is let go, `question` is asked of it.
     pub(crate) fn ask<T>(
         &self,
         progress: &Progress,
+        wanted: Wanted,
         question: impl FnOnce(&Inspection<'_, '_>) -> Result<T>,
     ) -> Result<(OneMoment, T)> {
         let pid = self.pid();
         progress.says("taking a snapshot");
         let snapshot = Snapshot::take(&self.process, self.gadgets, self.options)
             .with_context(|| format!("cannot take a snapshot of process {pid}"))?;
+        // At once: the process goes on, and the heap takes a while to read.
+        let residency = (wanted == Wanted::Residency).then(|| residency(pid));
         let (taken_at, at_seconds) = (jiff::Timestamp::now(), self.now());
         let monotonic = monotonic_nanoseconds();
         progress.says("reading the heap");
@@ -99,6 +114,7 @@ impl LiveTarget {
             threads: snapshot.threads(),
             live: Some(pid),
             monotonic,
+            residency: residency.as_ref(),
         };
         let read = heap_of(&memory, question).map_err(|error| with_cause(error, &snapshot));
         let facts = snapshot.release();
@@ -149,6 +165,14 @@ fn debug_info(process: &LiveProcess, image: &GoImage, access: &Access) -> Result
     });
     let roots = inside.into_iter().chain([Root { at: PathBuf::from("/"), executable }]).collect();
     SeparateDebugInfo::find(&Program { bytes: &image.bytes, roots }, &access.debug)
+}
+
+/// What of the process is resident; nothing with a gap where the system does not tell.
+fn residency(pid: u32) -> Residency {
+    Residency::of_process(pid).unwrap_or_else(|error| {
+        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+        Residency { gaps: vec![Gap::new("os", format!("{error}{cause}"))], ..Residency::default() }
+    })
 }
 
 /// What a fork needs of the program's code; a program that lacks it is still read in another way, one that is no Go

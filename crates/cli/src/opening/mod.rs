@@ -7,6 +7,7 @@ mod heap_of;
 mod inspection;
 mod live;
 mod process_name;
+pub(crate) mod resident;
 
 use std::path::{Path, PathBuf};
 
@@ -19,7 +20,7 @@ use crate::args::{Access, TargetWord};
 use crate::capture_file;
 use crate::progress::Progress;
 
-pub(crate) use inspection::{Answered, HowRead, Inspection};
+pub(crate) use inspection::{Answered, AtHand, HowRead, Inspection};
 pub(crate) use live::LiveTarget;
 
 /// One heap, and whose it is.
@@ -62,13 +63,40 @@ pub(crate) fn find(word: &TargetWord, access: &Access) -> Result<Found> {
     }
 }
 
+/// What a question wants to have at hand beside the memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// Nothing.
+    Memory,
+    /// Which pages are resident, as of the snapshot's moment.
+    Residency,
+}
+
+/// As [`ask`], with which pages are resident.
+pub(crate) fn ask_resident<T>(
+    word: &TargetWord,
+    access: &Access,
+    question: impl FnOnce(&Inspection<'_, '_>) -> Result<T>,
+) -> Result<Answered<T>> {
+    ask_wanting(word, access, Wanted::Residency, question)
+}
+
 /// Asks `question` of one moment of whatever `word` names, while its memory is at hand.
 pub(crate) fn ask<T>(
     word: &TargetWord,
     access: &Access,
     question: impl FnOnce(&Inspection<'_, '_>) -> Result<T>,
 ) -> Result<Answered<T>> {
-    let (OneMoment { moment, gaps, .. }, answer) = asked(word, access, question)?;
+    ask_wanting(word, access, Wanted::Memory, question)
+}
+
+fn ask_wanting<T>(
+    word: &TargetWord,
+    access: &Access,
+    wanted: Wanted,
+    question: impl FnOnce(&Inspection<'_, '_>) -> Result<T>,
+) -> Result<Answered<T>> {
+    let (OneMoment { moment, gaps, .. }, answer) = asked(word, access, wanted, question)?;
     let HeapMoment { heap, taken_at, at_seconds: _, pause_ms, predicted_ms, mode } = moment;
     Ok(Answered::new(answer, &heap, HowRead { taken_at, mode, predicted_ms, pause_ms }, gaps))
 }
@@ -76,15 +104,17 @@ pub(crate) fn ask<T>(
 fn asked<T>(
     word: &TargetWord,
     access: &Access,
+    wanted: Wanted,
     question: impl FnOnce(&Inspection<'_, '_>) -> Result<T>,
 ) -> Result<(OneMoment, T)> {
     let progress = Progress::new();
     match find(word, access)? {
-        Found::Live(live) => live.ask(&progress, question),
-        Found::Core(path) => core::ask(&path, access, &progress, question),
+        Found::Live(live) => live.ask(&progress, wanted, question),
+        Found::Core(path) => core::ask(&path, access, &progress, wanted, question),
         Found::Capture(capture) => {
-            let one = capture_file::last_moment(*capture)?;
-            let answer = question(&Inspection::new(&one.moment.heap, &one.target, None))?;
+            let (one, os) = capture_file::last_moment(*capture)?;
+            let inspection = Inspection::new(&one.moment.heap, &one.target, None).with_os(os.as_ref());
+            let answer = question(&inspection)?;
             Ok((one, answer))
         }
         Found::Saved(path, _) => {
@@ -96,7 +126,7 @@ fn asked<T>(
 
 /// Reads the core at `path`.
 pub(crate) fn core_moment(path: &Path, access: &Access, progress: &Progress) -> Result<OneMoment> {
-    core::ask(path, access, progress, |_| Ok(())).map(|(one, ())| one)
+    core::ask(path, access, progress, Wanted::Memory, |_| Ok(())).map(|(one, ())| one)
 }
 
 /// Tells a file's kind by its first bytes.

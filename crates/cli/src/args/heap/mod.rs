@@ -1,5 +1,6 @@
 //! Questions to the heap: what all of them say, and the list of them. One file a group of questions.
 
+mod allocator;
 mod keepers;
 mod leaked;
 mod objects;
@@ -10,6 +11,7 @@ use clap::{Args, Subcommand};
 
 use super::{Access, OutputArgs, TargetWord};
 
+pub(crate) use allocator::{ArenasArgs, BreakdownArgs, CachesArgs, MemstatsArgs, SpansArgs};
 pub(crate) use keepers::WhyArgs;
 pub(crate) use leaked::LeakedArgs;
 pub(crate) use objects::{FindArgs, ListArgs};
@@ -25,7 +27,10 @@ pub(crate) use types::TypesArgs;
   leakscope heap list 4711 -min 10MB
   leakscope heap why 4711 0xc000123456
   leakscope heap why core.4711 context.timerCtx --exe ./orders
-  leakscope heap leaked 4711")]
+  leakscope heap leaked 4711
+  leakscope heap breakdown 4711
+  leakscope heap memstats 4711
+  leakscope heap spans 4711 --class 5")]
 pub(crate) struct HeapArgs {
     #[command(subcommand)]
     pub(crate) question: HeapQuestion,
@@ -46,6 +51,16 @@ pub(crate) enum HeapQuestion {
     Dominators(ListArgs),
     /// Goroutines that can never run again, proven by reachability, and what they keep
     Leaked(LeakedArgs),
+    /// What resident memory is made of: heap, garbage, free pages, stacks, the runtime, C, files
+    Breakdown(BreakdownArgs),
+    /// What runtime.ReadMemStats would say
+    Memstats(MemstatsArgs),
+    /// Spans by size class: objects, free slots, waste, how full they are
+    Spans(SpansArgs),
+    /// Arenas of the heap: pages in use, free, and returned to the system
+    Arenas(ArenasArgs),
+    /// What processors and classes keep ready: spans, stacks, pages
+    Caches(CachesArgs),
 }
 
 /// What every question says.

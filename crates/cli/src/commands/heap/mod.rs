@@ -1,15 +1,21 @@
 //! `leakscope heap`: the debugger's view. One file a question.
 
+mod arenas;
+mod breakdown;
+mod caches;
 mod dominators;
 mod find;
 mod leaked;
 mod list;
+mod memstats;
 mod object_rows;
+mod spans;
 mod summary;
 mod types;
 mod why;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use leakscope_heap::allocator::Allocator;
 use leakscope_report::tables::{Row, table};
 
 use crate::args::{AboutHeap, HeapQuestion};
@@ -26,12 +32,23 @@ pub(crate) fn run(question: &HeapQuestion) -> Result<u8> {
         HeapQuestion::Why(args) => why::run(args),
         HeapQuestion::Dominators(args) => dominators::run(args),
         HeapQuestion::Leaked(args) => leaked::run(args),
+        HeapQuestion::Breakdown(args) => breakdown::run(args),
+        HeapQuestion::Memstats(args) => memstats::run(args),
+        HeapQuestion::Spans(args) => spans::run(args),
+        HeapQuestion::Arenas(args) => arenas::run(args),
+        HeapQuestion::Caches(args) => caches::run(args),
     }
 }
 
 /// Asks `question` of the heap that `about` names, while its memory is at hand.
 fn ask<T>(about: &AboutHeap, question: impl FnOnce(&Inspection<'_, '_>) -> Result<T>) -> Result<Answered<T>> {
     crate::opening::ask(&about.target, &about.access, question)
+}
+
+/// The allocator of the memory that is at hand.
+fn allocator<'i, 'b>(inspection: &Inspection<'i, 'b>) -> Result<Allocator<'i, 'b>> {
+    let at_hand = inspection.at_hand("memory of Go's allocator")?;
+    Allocator::read(at_hand.memory, at_hand.runtime).context("cannot read Go's allocator")
 }
 
 /// Prints rows, with what stands beside them.
