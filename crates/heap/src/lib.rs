@@ -47,6 +47,7 @@ pub mod growth;
 #[cfg(test)]
 mod heap_of_names;
 mod inner_graph;
+mod itabs;
 pub mod leaks;
 mod memstats;
 pub mod objects;

@@ -2,16 +2,16 @@
 //! halves to each other.
 
 use leakscope_goruntime::Runtime;
-use leakscope_model::{Addr, Gap};
+use leakscope_model::Gap;
 use leakscope_target::{Mapping, TargetMemory, ThreadRegisters};
 
 use crate::analyse::analyse;
 use crate::arena_bitmaps::ArenaBitmaps;
 use crate::contents::{ScanInput, scan as scan_contents};
 use crate::error::HeapError;
-use crate::fields::{SliceHead, read_slot, read_words};
 use crate::goroutines::{self, GoroutineInput, Goroutines};
 use crate::graph::{Heap, Objects, Scan};
+use crate::itabs;
 use crate::memstats;
 use crate::pointers::PointerBits;
 use crate::program::{Program, Ranges};
@@ -24,9 +24,6 @@ use crate::specials::{SpecialKinds, list_all};
 use crate::typing::ProgramTypes;
 use crate::wait_records::{self, WaitInput};
 use crate::waits::Waits;
-
-/// More itabs than any program has.
-const MAX_ITABS: u64 = 1 << 24;
 
 /// Reads and analyses the heap of one process.
 ///
@@ -155,28 +152,9 @@ fn scan_with_types(
 fn program(memory: &dyn TargetMemory, runtime: &Runtime<'_>, gaps: &mut Vec<Gap>) -> Program {
     let text = runtime.modules.iter().map(|module| (module.text.start.get(), module.text.end.get()));
     let types = runtime.modules.iter().map(|module| (module.types.start.get(), module.types.end.get()));
-    let itabs = itabs(memory, runtime).unwrap_or_else(|err| {
+    let itabs = itabs::read(memory, runtime).unwrap_or_else(|err| {
         gaps.push(Gap::new("types", format!("the types of interfaces with methods: {err}")));
         Vec::new()
     });
     Program::new(Ranges::new(text), Ranges::new(types), itabs)
-}
-
-/// Every itab that the program uses: `runtime.itabTable`, to which `itabsinit` adds those of the modules
-/// (`runtime/iface.go`).
-fn itabs(memory: &dyn TargetMemory, runtime: &Runtime<'_>) -> Result<Vec<u64>, HeapError> {
-    let layout = &runtime.layout;
-    let pointer = leakscope_goruntime::Slot { offset: 0, width: 8 };
-    let variable = runtime.variable("itabTable").map_err(HeapError::Runtime)?;
-    let table = Addr::new(read_slot(memory, variable, pointer, "itabTable")?);
-    let size = layout.need("itabTableType.size").map_err(HeapError::Runtime)?;
-    let entries = layout.need("itabTableType.entries").map_err(HeapError::Runtime)?;
-    let len = read_slot(memory, table, size, "itabTableType.size")?;
-    if len > MAX_ITABS {
-        return Err(HeapError::Torn { what: "itabTable", at: table, why: format!("room for {len} itabs") });
-    }
-    let data = Addr::new(table.get().wrapping_add(entries.offset));
-    let mut itabs = read_words(memory, SliceHead { data, len }, "itabTableType.entries")?;
-    itabs.retain(|&itab| itab != 0);
-    Ok(itabs)
 }

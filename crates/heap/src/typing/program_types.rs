@@ -27,7 +27,7 @@ impl<'r, 'b> ProgramTypes<'r, 'b> {
     pub fn new(runtime: &'r Runtime<'b>, memory: &'r dyn TargetMemory) -> ProgramTypes<'r, 'b> {
         let Runtime { layout, modules, debug, functions, arch, bias, .. } = runtime;
         let mut described = Vec::new();
-        if debug.types.is_empty() {
+        if debug.is_empty() {
             // What the code hands to the allocator is not always listed: closures are not.
             let in_code = modules.iter().take(1).flat_map(|module| {
                 let types = module.types.start.unrelocate(*bias)..module.types.end.unrelocate(*bias);

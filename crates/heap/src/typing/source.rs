@@ -39,7 +39,8 @@ impl TypeSource for Runtime<'_> {
     }
 
     fn how_of_pointer(&self, ty: Option<TypeId>) -> How {
-        let described = self.debug.types.len();
+        // One is there also where there is no debug information: the unknown one.
+        let described = if self.debug.is_empty() { 0 } else { self.debug.types.len() };
         let debugged = ty.map_or(described > 0, |ty| (ty.0 as usize) < described);
         if debugged { How::Dwarf } else { How::Pointer }
     }
