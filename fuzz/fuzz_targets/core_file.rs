@@ -19,5 +19,10 @@ fuzz_target!(|bytes: Vec<u8>| {
             }
         }
     }
+    // A file that the core names, so that its bytes are taken for those of a library.
+    let named = core.mappings().iter().find(|mapping| mapping.path.starts_with('/'));
+    if let Some(path) = named.map(|mapping| mapping.path.clone()) {
+        let _ = core.clone().with_library(Path::new(&path), bytes.clone().into());
+    }
     let _ = core.with_executable(Path::new("core"), bytes.into());
 });

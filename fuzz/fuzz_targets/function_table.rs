@@ -1,12 +1,13 @@
 //! An executable of any bytes: its build information, its function table, its gadgets.
 #![no_main]
 
-use leakscope_goruntime::{BuildInfo, ElfImage, FuncTable, gadgets};
-use leakscope_model::LinkAddr;
+use leakscope_goruntime::{BuildInfo, ElfImage, FuncTable, gadgets_in_memory};
+use leakscope_model::{Addr, LinkAddr};
+use leakscope_target::Image;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    let _ = gadgets(bytes, &[]);
+    let _ = gadgets_in_memory(bytes, &[], &Image::new(Addr::new(0), bytes.to_vec()));
     let Ok(elf) = ElfImage::parse(bytes) else { return };
     let _ = BuildInfo::read(&elf);
     let Ok(table) = FuncTable::locate(&elf) else { return };

@@ -138,12 +138,7 @@ fn a_core_is_what_its_process_said_of_itself() {
 /// Each named type has exactly as many objects as the program made, and nearly all bytes have a type.
 fn types_are_counted(build: &str, program: &Matrix, target: &[&str]) {
     let said = ask(&["heap", "types"], target, &["--limit", "1000"]);
-    let captures_are_told = !["1.21", "1.22"].iter().any(|go| build.contains(go));
-    let types: Vec<_> = match captures_are_told {
-        true => program.types().collect(),
-        false => program.types_said_by_all_releases().collect(),
-    };
-    for (name, count) in types {
+    for (name, count) in program.types() {
         assert_eq!(objects_of(&said, name), count, "{build}: objects of {name}");
     }
     let coverage = &said["coverage"];

@@ -63,16 +63,6 @@ impl Matrix {
     }
 }
 
-/// What closures captured stands in debug information since Go 1.23, and this type is held by closures alone.
-const CAPTURED: &str = "matrix/shop.Session";
-
-impl Matrix {
-    /// The types that debug information of every release tells of.
-    pub(crate) fn types_said_by_all_releases(&self) -> impl Iterator<Item = (&String, u64)> {
-        self.types().filter(|(name, _)| *name != CAPTURED)
-    }
-}
-
 impl Drop for Matrix {
     fn drop(&mut self) {
         let _ = self.child.kill();
