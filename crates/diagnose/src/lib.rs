@@ -22,7 +22,7 @@ mod waterfall;
 mod write_up;
 
 use leakscope_heap::Heap;
-use leakscope_model::{Finding, Gap, Report, Window};
+use leakscope_model::{Confidence, Finding, Gap, Report, Window};
 
 use evidence::{Commands, Ledger};
 use facts::{Facts, from_dumps, from_heap};
@@ -39,6 +39,7 @@ pub fn diagnose(readings: Readings) -> Report {
     let window = seconds_between(&moments);
     let uptime = os.uptime_seconds.map(|seconds| seconds as f64);
     let last = moments.last();
+    let ceiling = ceiling(gaps.iter().chain(moments.iter().flat_map(|moment| &moment.heap.gaps)));
     let commands = Commands::on(&word);
     let mut ledger = Ledger::default();
     let (findings, window) = match last {
@@ -47,12 +48,12 @@ pub fn diagnose(readings: Readings) -> Report {
             let observed = from_heap::observe(first, &last.heap, window, uptime);
             compared(&observed.facts, first, &last.heap, &commands, &mut ledger);
             let second = SecondSource::new(dumps, profiles, last.at_seconds, window.unwrap_or(0.0));
-            (findings(&observed.facts, &observed, &commands, &second, &mut ledger), window)
+            (findings(&observed.facts, &observed, &commands, (&second, ceiling), &mut ledger), window)
         }
         None => {
             let facts = from_dumps::observe(&dumps);
             let second = SecondSource::default();
-            let found = findings(&facts, &from_dumps::NoBytes, &commands, &second, &mut ledger);
+            let found = findings(&facts, &from_dumps::NoBytes, &commands, (&second, ceiling), &mut ledger);
             (found, facts.window)
         }
     };
@@ -71,15 +72,20 @@ fn findings(
     facts: &Facts,
     scale: &dyn Scale,
     commands: &Commands,
-    second: &SecondSource,
+    (second, ceiling): (&SecondSource, Confidence),
     ledger: &mut Ledger,
 ) -> Vec<Finding> {
-    let desk = write_up::Desk { facts, scale, commands, second };
+    let desk = write_up::Desk { facts, scale, commands, second, ceiling };
     let suspicions = rank::join(rules::judge(facts), facts, scale);
     let mut found: Vec<Finding> =
         suspicions.iter().filter_map(|suspicion| write_up::write_up(suspicion, &desk, ledger)).collect();
     rank::order(&mut found);
     found
+}
+
+/// How sure a finding can be: where all was read by a layout that may be another build's, no more than possible.
+fn ceiling<'g>(mut gaps: impl Iterator<Item = &'g Gap>) -> Confidence {
+    if gaps.any(|gap| gap.part == Gap::LAYOUT) { Confidence::Possible } else { Confidence::Proven }
 }
 
 /// What was looked at, so that a healthy answer has reasons too.

@@ -19,6 +19,8 @@ pub(crate) struct Desk<'d> {
     pub(crate) commands: &'d Commands,
     /// What profiles and dumps say of the same lines.
     pub(crate) second: &'d SecondSource,
+    /// How sure a finding can be.
+    pub(crate) ceiling: Confidence,
 }
 
 /// Writes the finding; `None` only for a suspicion without members.
@@ -48,7 +50,7 @@ pub(crate) fn write_up(suspicion: &Suspicion, desk: &Desk<'_>, ledger: &mut Ledg
         rule: row.id,
         kind: row.kind,
         title: suspicion.title.clone(),
-        confidence: confidence(suspicion.confidence, agrees, desk.facts.window),
+        confidence: confidence(suspicion.confidence, agrees, desk.facts.window).min(desk.ceiling),
         retained_bytes: figures.retained_bytes,
         objects: figures.objects,
         goroutines: figures.goroutines,

@@ -1,6 +1,6 @@
 //! Errors that name the section or field, and the address.
 
-use leakscope_model::Addr;
+use leakscope_model::{Addr, Gap};
 use leakscope_target::ReadError;
 
 /// Why a binary or its runtime could not be understood.
@@ -66,6 +66,9 @@ pub enum RuntimeError {
     /// Something that is read, but with less than full trust, or left out.
     #[error("{0}")]
     Caution(String),
+    /// All is read by a layout that may not be this build's.
+    #[error("{0}")]
+    Tentative(String),
     /// A place in the program's code that a snapshot needs is not there.
     #[error("{what}: {why}")]
     NoGadget {
@@ -86,4 +89,12 @@ pub enum RuntimeError {
         /// Where the layout came from.
         origin: String,
     },
+}
+
+impl RuntimeError {
+    /// What an answer says of it: a gap in `part`, or in all that rests on the layout.
+    pub fn gap(&self, part: &str) -> Gap {
+        let part = if matches!(self, RuntimeError::Tentative(_)) { Gap::LAYOUT } else { part };
+        Gap::new(part, self.to_string())
+    }
 }

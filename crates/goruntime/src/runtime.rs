@@ -83,7 +83,8 @@ impl<'b> Runtime<'b> {
         let version = version_of(&build, memory, &variables, in_code)?;
         let resolved = resolve(&version, image.arch, &debug)?;
         let (layout, layout_origin) = (resolved.layout, resolved.origin);
-        let mut gaps: Vec<_> = resolved.caution.map(RuntimeError::Caution).into_iter().collect();
+        let mut gaps: Vec<_> =
+            resolved.caution.map(|text| caution(&layout_origin, text)).into_iter().collect();
 
         let first = first_module(memory, &variables, &image, bias)?;
         let (modules, broken) = ModuleData::read_all(memory, &layout, first)?;
@@ -147,6 +148,14 @@ impl<'b> Runtime<'b> {
     ) -> DescribedTypes {
         let known = |at| self.debug.type_of_runtime(self.linked(at));
         DescribedTypes::read(memory, &self.layout, &self.modules, &self.debug.types, &known, wanted)
+    }
+}
+
+/// A layout that may not be this build's casts doubt on all; that of its own debug information does not.
+fn caution(origin: &LayoutOrigin, text: String) -> RuntimeError {
+    match origin {
+        LayoutOrigin::NearestTable { .. } => RuntimeError::Tentative(text),
+        LayoutOrigin::Table { .. } | LayoutOrigin::Dwarf => RuntimeError::Caution(text),
     }
 }
 

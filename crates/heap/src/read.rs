@@ -95,7 +95,7 @@ fn scan_with_types(
     gaps.extend(refused.iter().map(|span| {
         Gap::new("heap", format!("the span at {} overlaps another or contradicts itself", span.base))
     }));
-    gaps.extend(runtime.gaps.iter().map(|gap| Gap::new("heap", gap.to_string())));
+    gaps.extend(runtime.gaps.iter().map(|gap| gap.gap("heap")));
     let program = program(memory, runtime, &mut gaps);
     let bits = PointerBits::of(&runtime.layout);
     let input = ScanInput {

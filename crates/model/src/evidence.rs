@@ -38,6 +38,10 @@ pub struct Gap {
 }
 
 impl Gap {
+    /// The part of which a gap says that everything was read by a layout that may not be this build's: what follows
+    /// from it is possible at best.
+    pub const LAYOUT: &'static str = "layout";
+
     /// A gap in `part` because of `reason`.
     pub fn new(part: impl Into<String>, reason: impl Into<String>) -> Gap {
         Gap { part: part.into(), reason: reason.into() }

@@ -68,7 +68,7 @@ pub(crate) fn heap_of<T>(
         residency: from.residency,
     };
     let answer = question(&Inspection::new(&heap, &target, Some(at_hand)))?;
-    let mut gaps: Vec<Gap> = runtime.gaps.iter().map(|gap| Gap::new("runtime", gap.to_string())).collect();
+    let mut gaps: Vec<Gap> = runtime.gaps.iter().map(|gap| gap.gap("runtime")).collect();
     gaps.extend(from.debug.gaps());
     let texts: Vec<_> = runtime.modules.iter().map(|module| module.text.start).collect();
     gaps.extend(from.image.unread(&texts));

@@ -64,7 +64,9 @@ impl Scale for NoBytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::readings::{OsFacts, Readings};
     use crate::rules::synthetic::frame;
+    use leakscope_model::{Confidence, DebugInfoKind, Gap, Target};
 
     fn dump(ids: std::ops::Range<u64>, at_seconds: f64) -> DumpReading {
         let goroutine = |id| Goroutine {
@@ -87,6 +89,34 @@ mod tests {
         assert_eq!(facts.window, Some(20.0));
         let crowd = &facts.crowds[0];
         assert_eq!((crowd.before, crowd.after, crowd.stayed), (100, 495, 95));
+    }
+
+    /// Goroutines that pile up between two dumps, judged together with a gap in this part.
+    fn judged_with_a_gap_in(part: &str) -> Confidence {
+        let target = Target {
+            pid: None,
+            exe: String::new(),
+            go: String::new(),
+            arch: String::new(),
+            build_id: String::new(),
+            debug: DebugInfoKind::Stripped,
+        };
+        let report = crate::diagnose(Readings {
+            target,
+            word: "dumps".to_owned(),
+            moments: Vec::new(),
+            profiles: Vec::new(),
+            dumps: vec![dump(5..305, 10.0), dump(5..6005, 30.0)],
+            os: OsFacts::default(),
+            gaps: vec![Gap::new(part, "as it is")],
+        });
+        report.findings.first().map(|finding| finding.confidence).unwrap()
+    }
+
+    #[test]
+    fn what_rests_on_a_doubtful_layout_is_possible_at_best() {
+        assert_eq!(judged_with_a_gap_in("types"), Confidence::Likely);
+        assert_eq!(judged_with_a_gap_in(Gap::LAYOUT), Confidence::Possible);
     }
 
     #[test]
