@@ -78,13 +78,14 @@ pub(crate) fn write(gathered: &Gathered, path: &Path) -> Result<()> {
     capture.write_to(path).with_context(|| format!("cannot write the capture {}", path.display()))
 }
 
-/// The last moment of a capture, and what the system said then.
-pub(crate) fn last_moment(capture: Capture) -> Result<(OneMoment, Option<OsFacts>)> {
+/// The last moment of a capture, what the system said then, and the first moment, if it holds more than one.
+pub(crate) fn last_moment(capture: Capture) -> Result<(OneMoment, Option<OsFacts>, Option<HeapMoment>)> {
     let Gathered { target, mut moments, gaps, os, .. } = gathered(capture)?;
     let Some(moment) = moments.pop() else {
         bail!("the capture holds no heap: it was made with --memory none")
     };
-    Ok((OneMoment { moment, target, gaps }, os))
+    let first = moments.into_iter().next();
+    Ok((OneMoment { moment, target, gaps }, os, first))
 }
 
 /// All that a capture holds; a part that is damaged costs itself alone.

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use leakscope_goruntime::Role;
-use leakscope_model::{PathStep, Via};
+use leakscope_model::{Frame, PathStep, Via};
 
 use crate::graph::{Heap, ObjectId, Root, RootOrigin, Shape};
 use crate::reach::Reach;
@@ -17,9 +17,13 @@ impl Heap {
     /// The first step is the variable or record that is the root; where it points straight at a map's or
     /// channel's inner piece, or the object itself is one, the step of the container stands for it.
     pub fn path(&self, object: ObjectId) -> Vec<PathStep> {
-        let Some((root, way)) = self.way(object) else { return Vec::new() };
+        self.way(object).map_or_else(Vec::new, |(root, way)| self.steps_from(root, &way))
+    }
+
+    /// The steps of a way that begins at a root.
+    pub(crate) fn steps_from(&self, root: &Root, way: &[Hop]) -> Vec<PathStep> {
         let mut steps = vec![self.root_step(root)];
-        for (from, edge, to) in way {
+        for &(from, edge, to) in way {
             if self.is_inside(to) && self.is_container(from) {
                 continue;
             }
@@ -62,11 +66,38 @@ impl Heap {
         self.shape(object).is_some_and(|shape| matches!(shape.role, Role::MapInside | Role::ChanInside))
     }
 
+    /// The map or channel that an inner piece belongs to, and any other object itself.
+    pub fn container_of(&self, object: ObjectId) -> ObjectId {
+        const MOST_PIECES: usize = 8;
+        let mut at = object;
+        for _ in 0..MOST_PIECES {
+            if !self.is_inside(at) {
+                break;
+            }
+            let by = self.reached_by.get(at.0 as usize).map(|by| by.unpack());
+            match by {
+                Some(Reach::Edge(edge)) => match self.edges.source(edge) {
+                    Some(above) if self.is_container(above) => at = above,
+                    _ => break,
+                },
+                _ => break,
+            }
+        }
+        at
+    }
+
     /// Whether an object is the header of a map or channel, or a piece of one.
     ///
     /// A header may also lie inside another object (a `sync.Map` in a struct): then it is no object.
     pub(crate) fn is_container(&self, object: ObjectId) -> bool {
         self.shape(object).is_some_and(|shape| shape.role != Role::Plain)
+    }
+
+    /// Where an object was allocated, innermost frame first; `None` unless it was sampled.
+    pub fn allocation_stack(&self, object: ObjectId) -> Option<&[Frame]> {
+        let at = self.samples.binary_search_by_key(&object, |&(sampled, _)| sampled).ok()?;
+        let (_, stack) = self.samples.get(at)?;
+        self.stacks.get(*stack as usize).map(Vec::as_slice)
     }
 
     /// What the word of an edge is called, and how its target hangs on its source.
@@ -101,7 +132,7 @@ impl Heap {
 }
 
 /// One edge of a way: source, edge, target.
-pub(crate) type Hop = (ObjectId, u32, ObjectId);
+pub type Hop = (ObjectId, u32, ObjectId);
 
 impl Shape {
     /// The name of the word `index` of an object of this shape, and how what it points at hangs on it.

@@ -122,22 +122,32 @@ fn name_of(heap: &Heap, name_of_shape: &[usize], id: ObjectId) -> Option<usize> 
 
 /// Retained bytes of each name's objects, without those that have one of the same name above them.
 fn retained_by_name(heap: &Heap, names: usize, name_of_shape: &[usize]) -> Vec<u64> {
+    retained_by_group(heap, names, |object| name_of(heap, name_of_shape, object))
+}
+
+/// Bytes that would be freed without all objects of each of `groups` groups: what two of them hold one below the other
+/// counts once, and what only several of them together hold does not count.
+pub(crate) fn retained_by_group(
+    heap: &Heap,
+    groups: usize,
+    group_of: impl Fn(ObjectId) -> Option<usize>,
+) -> Vec<u64> {
     let tree = heap.dominated();
-    let (mut retained, mut above) = (vec![0u64; names], vec![0u32; names]);
+    let (mut retained, mut above) = (vec![0u64; groups], vec![0u32; groups]);
     // Going down, an object stands here twice: to be entered, and below that to be left again.
     let mut way: Vec<(ObjectId, bool)> = tree.top().iter().map(|top| (*top, true)).collect();
     while let Some((object, entering)) = way.pop() {
-        let Some(name) = name_of(heap, name_of_shape, object) else { continue };
+        let Some(group) = group_of(object).filter(|group| *group < groups) else { continue };
         if !entering {
-            above[name] -= 1;
+            above[group] -= 1;
             continue;
         }
-        if above[name] == 0 {
-            retained[name] += heap.retained_of(object);
+        if above[group] == 0 {
+            retained[group] += heap.retained_of(object);
         }
         let children = tree.by(object);
         if !children.is_empty() {
-            above[name] += 1;
+            above[group] += 1;
             way.push((object, false));
             way.extend(children.iter().map(|child| (*child, true)));
         }

@@ -16,6 +16,7 @@ pub mod finding;
 pub mod goroutine;
 pub mod report;
 pub mod stack;
+pub mod value;
 
 pub use addr::{Addr, Bias, LinkAddr};
 pub use evidence::{Evidence, Gap, Source};
@@ -23,3 +24,4 @@ pub use finding::{Confidence, Finding, FindingKind, Fix, HeldBy, PathStep, Site,
 pub use goroutine::Goroutine;
 pub use report::{DebugInfoKind, Forecast, LimitSource, Memory, Report, Target, Window};
 pub use stack::Frame;
+pub use value::{Value, What};

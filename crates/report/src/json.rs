@@ -8,7 +8,7 @@ mod finding;
 use leakscope_model::{self as model, Report};
 use serde::Serialize;
 
-pub use finding::{FrameRow, StepRow};
+pub use finding::{FrameRow, StepRow, via_word};
 
 /// The name and version of the contract, as it stands in the output.
 pub const SCHEMA: &str = "leakscope.report/1";

@@ -9,6 +9,7 @@
 //! ```
 
 mod columns;
+mod instant;
 pub mod json;
 pub mod markdown;
 pub mod numbers;
@@ -16,8 +17,11 @@ mod page;
 mod sites;
 pub mod tables;
 pub mod text;
+mod value_json;
+mod value_text;
 
 pub use page::Look;
+pub use sites::path_line;
 
 /// How an answer is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,7 +14,7 @@ pub(crate) fn position(file: &str, line: u32) -> String {
 }
 
 /// A path as a Go programmer would write it: `main.server → .baseCtx → .children[…]`.
-pub(crate) fn path_line(path: &[PathStep]) -> String {
+pub fn path_line(path: &[PathStep]) -> String {
     path.iter().map(step).collect::<Vec<_>>().join(" → ")
 }
 

@@ -4,10 +4,15 @@ mod arenas;
 mod beside;
 mod breakdown;
 mod caches;
+mod dominators;
 mod goroutines;
+mod groups;
 mod leaked;
 mod memstats;
+mod object;
 mod objects;
+mod referrers;
+mod roots;
 mod spans;
 mod summary;
 mod types;
@@ -25,14 +30,18 @@ pub use breakdown::{BreakdownAnswer, CgroupRow, FileRow, PartRow, breakdown};
 pub use caches::{
     CachedSpanRow, CachesAnswer, CentralRow, PageCacheRow, ProcessorRow, StackCacheRow, StackPoolRow, caches,
 };
-pub use goroutines::{GoroutineGroupRow, GoroutineRow};
+pub use dominators::{DominatorRow, dominators};
+pub use goroutines::{GoroutineGroupRow, GoroutineRow, GoroutineVariableRow, HoldRow, HoldingRow};
+pub use groups::GroupRow;
 pub use leaked::{LeakedRow, WaitedRow, leaked};
 pub use memstats::{MemStatsAnswer, MemStatsClass, MemStatsRow, memstats};
+pub use object::{Age, ObjectFacts, ReferrerRow, SpanFacts, object};
 pub use objects::ObjectRow;
+pub use roots::RootRow;
 pub use spans::{OtherSpansRow, SpanClassRow, SpanRow, SpansAnswer, spans};
 pub use summary::{CollectorRow, Summary, summary};
 pub use types::TypeRow;
-pub use why::{WhyRow, why};
+pub use why::{WhyAnswer, WhyNode, WhyRow, why};
 
 /// A row of a table: how its cells are headed, and how they read.
 pub trait Row: Serialize {

@@ -1,8 +1,9 @@
 //! Questions to the goroutines.
 
 use clap::{Args, ValueEnum};
+use leakscope_model::Addr;
 
-use super::{Access, OutputArgs, TargetWord};
+use super::{Access, OutputArgs, TargetWord, address};
 
 /// List goroutines with their stacks, waits, creators, and what they retain
 #[derive(Debug, Args)]
@@ -10,6 +11,8 @@ use super::{Access, OutputArgs, TargetWord};
   leakscope goroutines 4711 --group stack
   leakscope goroutines 4711 --wait 'chan receive' --json
   leakscope goroutines 4711 --leaked       those that nobody can wake any more: proven
+  leakscope goroutines 4711 --group variable --limit 20
+  leakscope goroutines 4711 --holds 0xc000123456
   leakscope goroutines core.4711 --exe ./orders --state running")]
 pub(crate) struct GoroutinesArgs {
     /// PID, name:PROCESS, core file, capture or demo:grpc
@@ -23,9 +26,18 @@ pub(crate) struct GoroutinesArgs {
     /// Only those that are proven to be unable to run again: nothing that can run leads to what they wait for
     #[arg(long)]
     pub(crate) leaked: bool,
-    /// One row for all goroutines with the same stack, or the same `go` statement
-    #[arg(long, value_enum)]
+    /// One row for all goroutines with the same stack, the same `go` statement, or for each variable in their frames
+    #[arg(long, value_enum, conflicts_with = "holds")]
     pub(crate) group: Option<Grouping>,
+    /// Only those from whose stacks the object at this address is reached, and by which variables
+    #[arg(long, value_name = "ADDR", value_parser = address)]
+    pub(crate) holds: Option<Addr>,
+    /// In which order
+    #[arg(long, value_enum)]
+    pub(crate) sort: Option<SortKey>,
+    /// Rows; all of them if not given
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
     #[command(flatten)]
     pub(crate) access: Access,
     #[command(flatten)]
@@ -39,4 +51,19 @@ pub(crate) enum Grouping {
     Stack,
     /// The `go` statement that started them.
     Creator,
+    /// A variable in the frames of goroutines with one stack.
+    Variable,
+}
+
+/// By what rows are put in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SortKey {
+    /// The goroutine's id; of groups that of the first.
+    Id,
+    /// What they keep, the most first.
+    Retained,
+    /// How long they have waited, the longest first.
+    Wait,
+    /// How many there are, the most first.
+    Count,
 }

@@ -17,10 +17,11 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub(crate) use debug_info::DebugInfoArgs;
 pub(crate) use duration::duration;
-pub(crate) use goroutines::{GoroutinesArgs, Grouping};
+pub(crate) use goroutines::{GoroutinesArgs, Grouping, SortKey};
 pub(crate) use heap::{
-    AboutHeap, ArenasArgs, BreakdownArgs, CachesArgs, FindArgs, HeapArgs, HeapQuestion, LeakedArgs, ListArgs,
-    MemstatsArgs, SpansArgs, Subject, TypesArgs, WhyArgs,
+    AboutHeap, ArenasArgs, BreakdownArgs, CachesArgs, Collapse, DominatorsArgs, FindArgs, HeapArgs,
+    HeapQuestion, LeakedArgs, ListArgs, MemstatsArgs, ObjectArgs, ReferrersArgs, RootKind, RootsArgs,
+    SpansArgs, Subject, TypeGrouping, TypeSort, TypesArgs, WhyArgs, address,
 };
 pub(crate) use size::size;
 pub(crate) use target_word::TargetWord;

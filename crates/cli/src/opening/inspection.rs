@@ -9,33 +9,45 @@ use leakscope_report::tables::{Beside, CoverageRow, SnapshotRow};
 use leakscope_target::{Mapping, Residency, TargetMemory, ThreadRegisters};
 
 /// What a question is asked of.
-#[allow(dead_code, reason = "questions about contents come to use all of it")]
 pub(crate) struct Inspection<'i, 'b> {
     /// The heap, analysed.
     pub(crate) heap: &'i Heap,
     /// Whose it is.
+    #[allow(dead_code, reason = "questions to come ask for it")]
     pub(crate) target: &'i Target,
     /// The memory; `None` for a capture, which holds the shape of a heap and no contents.
     memory: Option<AtHand<'i, 'b>>,
     /// What the system said, where a capture keeps it.
     os: Option<&'i OsFacts>,
+    /// The first moment, where there are several.
+    earlier: Option<Earlier<'i>>,
+}
+
+/// The first of several moments of one process.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Earlier<'i> {
+    /// Its heap.
+    pub(crate) heap: &'i Heap,
+    /// How long before the moment that is asked, in seconds.
+    pub(crate) seconds_before: f64,
 }
 
 /// The memory of that moment, and all that is known of the program in it.
 #[derive(Clone, Copy)]
-#[allow(dead_code, reason = "questions about contents come to use all of it")]
 pub(crate) struct AtHand<'i, 'b> {
     /// The bytes.
     pub(crate) memory: &'i dyn TargetMemory,
     /// What is mapped where.
     pub(crate) mappings: &'i [Mapping],
     /// Registers of each thread.
+    #[allow(dead_code, reason = "questions to come ask for it")]
     pub(crate) threads: &'i [ThreadRegisters],
     /// The program.
     pub(crate) runtime: &'i Runtime<'b>,
     /// The types of the heap's shapes.
     pub(crate) types: &'i ProgramTypes<'i, 'b>,
     /// The process, where it is alive.
+    #[allow(dead_code, reason = "questions to come ask for it")]
     pub(crate) live: Option<u32>,
     /// Which pages are resident, where that was asked for.
     pub(crate) residency: Option<&'i Residency>,
@@ -67,7 +79,6 @@ pub(crate) struct HowRead {
     pub(crate) pause_ms: Option<f64>,
 }
 
-#[allow(dead_code, reason = "questions about contents come to use all of it")]
 impl<'i, 'b> Inspection<'i, 'b> {
     /// Of a heap and its memory, where that is at hand.
     pub(super) fn new(
@@ -75,7 +86,7 @@ impl<'i, 'b> Inspection<'i, 'b> {
         target: &'i Target,
         memory: Option<AtHand<'i, 'b>>,
     ) -> Inspection<'i, 'b> {
-        Inspection { heap, target, memory, os: None }
+        Inspection { heap, target, memory, os: None, earlier: None }
     }
 
     /// With what the system said, out of a capture.
@@ -88,7 +99,18 @@ impl<'i, 'b> Inspection<'i, 'b> {
         self.os
     }
 
+    /// The same with the first moment beside it.
+    pub(super) fn after(self, earlier: Option<Earlier<'i>>) -> Inspection<'i, 'b> {
+        Inspection { earlier, ..self }
+    }
+
+    /// The first moment, where there are several.
+    pub(crate) fn earlier(&self) -> Option<&Earlier<'i>> {
+        self.earlier.as_ref()
+    }
+
     /// The memory, for a question about contents; `what` says in the error what was asked for.
+    #[allow(dead_code, reason = "questions to come ask for it")]
     pub(crate) fn at_hand(&self, what: &str) -> Result<&AtHand<'i, 'b>> {
         self.memory.as_ref().ok_or_else(|| {
             anyhow!("a capture holds no {what}, only the shape of the heap: ask the process or a core")

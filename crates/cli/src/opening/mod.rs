@@ -20,7 +20,7 @@ use crate::args::{Access, TargetWord};
 use crate::capture_file;
 use crate::progress::Progress;
 
-pub(crate) use inspection::{Answered, AtHand, HowRead, Inspection};
+pub(crate) use inspection::{Answered, AtHand, Earlier, HowRead, Inspection};
 pub(crate) use live::LiveTarget;
 
 /// One heap, and whose it is.
@@ -112,8 +112,13 @@ fn asked<T>(
         Found::Live(live) => live.ask(&progress, wanted, question),
         Found::Core(path) => core::ask(&path, access, &progress, wanted, question),
         Found::Capture(capture) => {
-            let (one, os) = capture_file::last_moment(*capture)?;
-            let inspection = Inspection::new(&one.moment.heap, &one.target, None).with_os(os.as_ref());
+            let (one, os, first) = capture_file::last_moment(*capture)?;
+            let earlier = first.as_ref().map(|first| Earlier {
+                heap: &first.heap,
+                seconds_before: one.moment.at_seconds - first.at_seconds,
+            });
+            let inspection =
+                Inspection::new(&one.moment.heap, &one.target, None).with_os(os.as_ref()).after(earlier);
             let answer = question(&inspection)?;
             Ok((one, answer))
         }

@@ -67,6 +67,13 @@ struct FixJson<'r> {
     advice: &'r str,
 }
 
+impl StepRow {
+    /// What the step is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
 impl From<&model::PathStep> for StepRow {
     fn from(step: &model::PathStep) -> StepRow {
         let model::PathStep { name, via, ty, addr } = step;
@@ -158,7 +165,8 @@ fn confidence_word(confidence: model::Confidence) -> &'static str {
     }
 }
 
-fn via_word(via: model::Via) -> &'static str {
+/// The word of the contract for how a step hangs on the one before.
+pub fn via_word(via: model::Via) -> &'static str {
     match via {
         model::Via::Global => "global",
         model::Via::Field => "field",

@@ -4,7 +4,7 @@ use leakscope_model::{Frame, Goroutine};
 use serde::Serialize;
 
 use super::Row;
-use crate::json::FrameRow;
+use crate::json::{FrameRow, StepRow};
 use crate::{numbers, sites};
 
 /// One goroutine.
@@ -32,6 +32,59 @@ pub struct GoroutineRow {
     pub retained_bytes: u64,
     /// Whether it is proven to wait for ever; `None` where nobody can tell.
     pub leaked: Option<bool>,
+}
+
+/// One goroutine, and by which of its variables it reaches the object that was asked for.
+#[derive(Debug, Serialize)]
+pub struct HoldingRow {
+    /// The goroutine.
+    #[serde(flatten)]
+    pub goroutine: GoroutineRow,
+    /// Its variables, those with the shortest way first.
+    pub holds: Vec<HoldRow>,
+}
+
+/// A way from a goroutine's stack to an object.
+#[derive(Debug, Serialize)]
+pub struct HoldRow {
+    /// The function of the frame.
+    pub function: String,
+    /// Its file.
+    pub file: String,
+    /// The line at which it stands.
+    pub line: u32,
+    /// The variable; `stack` where it has no name.
+    pub variable: String,
+    /// Whether it points straight at the object.
+    pub direct: bool,
+    /// From the variable to the object.
+    pub path: Vec<StepRow>,
+}
+
+/// What one variable of goroutines with one stack keeps.
+#[derive(Debug, Serialize)]
+pub struct GoroutineVariableRow {
+    /// How many goroutines there are.
+    pub count: u64,
+    /// What they wait for; empty where they do not.
+    pub wait: String,
+    /// The variable; `stack` for spill slots and registers.
+    pub variable: String,
+    /// The function of its frame.
+    pub function: String,
+    /// Its file.
+    pub file: String,
+    /// The line at which the frame stands.
+    pub line: u32,
+    /// The type of what it points at.
+    #[serde(rename = "type")]
+    pub ty: String,
+    /// Objects that these variables keep and nothing else does.
+    pub objects: u64,
+    /// Their bytes.
+    pub retained_bytes: u64,
+    /// The goroutines.
+    pub ids: Vec<u64>,
 }
 
 /// Goroutines with one stack and one wait.
@@ -120,6 +173,47 @@ impl Row for GoroutineGroupRow {
             self.wait.clone(),
             sites::position(&self.file, self.line),
             self.function.clone(),
+        ]
+    }
+}
+
+impl Row for HoldingRow {
+    const NAME: &'static str = "goroutines";
+    const HEADS: &'static [&'static str] = &["id ", "status", "wait", "by variable", "at", "way"];
+
+    fn cells(&self) -> Vec<String> {
+        let first = self.holds.first();
+        let way =
+            first.map(|hold| hold.path.iter().skip(1).map(StepRow::name).collect::<Vec<_>>().join(" → "));
+        let more = match self.holds.len() {
+            0 | 1 => String::new(),
+            count => format!(" and {} more", count - 1),
+        };
+        vec![
+            self.goroutine.id.to_string(),
+            self.goroutine.status.clone(),
+            self.goroutine.wait.clone().unwrap_or_default(),
+            first.map_or_else(String::new, |hold| format!("{}: {}{more}", hold.function, hold.variable)),
+            first.map_or_else(String::new, |hold| sites::position(&hold.file, hold.line)),
+            way.filter(|way| !way.is_empty()).unwrap_or_else(|| "directly".to_owned()),
+        ]
+    }
+}
+
+impl Row for GoroutineVariableRow {
+    const NAME: &'static str = "goroutine-variables";
+    const HEADS: &'static [&'static str] =
+        &["keeps ", "objects ", "goroutines ", "wait", "variable", "at", "type"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            numbers::bytes(self.retained_bytes),
+            numbers::count(self.objects),
+            numbers::count(self.count),
+            self.wait.clone(),
+            format!("{}: {}", self.function, self.variable),
+            sites::position(&self.file, self.line),
+            self.ty.clone(),
         ]
     }
 }

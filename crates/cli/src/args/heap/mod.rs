@@ -3,8 +3,10 @@
 mod allocator;
 mod keepers;
 mod leaked;
+mod object;
 mod objects;
 mod subject;
+mod tree;
 mod types;
 
 use clap::{Args, Subcommand};
@@ -12,11 +14,13 @@ use clap::{Args, Subcommand};
 use super::{Access, OutputArgs, TargetWord};
 
 pub(crate) use allocator::{ArenasArgs, BreakdownArgs, CachesArgs, MemstatsArgs, SpansArgs};
-pub(crate) use keepers::WhyArgs;
+pub(crate) use keepers::{ReferrersArgs, RootKind, RootsArgs, WhyArgs};
 pub(crate) use leaked::LeakedArgs;
+pub(crate) use object::{ObjectArgs, address};
 pub(crate) use objects::{FindArgs, ListArgs};
 pub(crate) use subject::Subject;
-pub(crate) use types::TypesArgs;
+pub(crate) use tree::{Collapse, DominatorsArgs};
+pub(crate) use types::{TypeGrouping, TypeSort, TypesArgs};
 
 /// Ask the heap: types, objects, who retains them, what would be freed
 #[derive(Debug, Args)]
@@ -25,6 +29,7 @@ pub(crate) use types::TypesArgs;
   leakscope heap types 4711 --limit 20
   leakscope heap find 4711 -type '*user.OrderCache'
   leakscope heap list 4711 -min 10MB
+  leakscope heap object 4711 0xc000123456
   leakscope heap why 4711 0xc000123456
   leakscope heap why core.4711 context.timerCtx --exe ./orders
   leakscope heap leaked 4711
@@ -41,14 +46,11 @@ pub(crate) struct HeapArgs {
 pub(crate) enum HeapQuestion {
     /// How many objects there are, how many are reachable, and how they were read
     Summary(AboutHeap),
-    /// Every type with its objects, bytes, and what they retain; the most bytes first
     Types(TypesArgs),
     Find(FindArgs),
     List(ListArgs),
-    /// What keeps an object, or the objects of a type, alive
+    Object(ObjectArgs),
     Why(WhyArgs),
-    /// The objects that retain most
-    Dominators(ListArgs),
     /// Goroutines that can never run again, proven by reachability, and what they keep
     Leaked(LeakedArgs),
     /// What resident memory is made of: heap, garbage, free pages, stacks, the runtime, C, files
@@ -61,6 +63,9 @@ pub(crate) enum HeapQuestion {
     Arenas(ArenasArgs),
     /// What processors and classes keep ready: spans, stacks, pages
     Caches(CachesArgs),
+    Referrers(ReferrersArgs),
+    Roots(RootsArgs),
+    Dominators(DominatorsArgs),
 }
 
 /// What every question says.

@@ -8,7 +8,10 @@ mod find;
 mod leaked;
 mod list;
 mod memstats;
+mod object;
 mod object_rows;
+mod referrers;
+mod roots;
 mod spans;
 mod summary;
 mod types;
@@ -29,6 +32,9 @@ pub(crate) fn run(question: &HeapQuestion) -> Result<u8> {
         HeapQuestion::Types(args) => types::run(args),
         HeapQuestion::Find(args) => find::run(args),
         HeapQuestion::List(args) => list::run(args),
+        HeapQuestion::Object(args) => object::run(args),
+        HeapQuestion::Referrers(args) => referrers::run(args),
+        HeapQuestion::Roots(args) => roots::run(args),
         HeapQuestion::Why(args) => why::run(args),
         HeapQuestion::Dominators(args) => dominators::run(args),
         HeapQuestion::Leaked(args) => leaked::run(args),

@@ -5,6 +5,10 @@ use leakscope_heap::graph::How;
 use leakscope_heap::{Heap, ObjectId, TypePattern, type_table};
 use leakscope_report::tables::ObjectRow;
 
+use super::object::found;
+use crate::args::Subject;
+use crate::opening::Inspection;
+
 /// The reachable objects of the type that `pattern` means; having none is said with what to do.
 pub(super) fn of_type(heap: &Heap, pattern: &str) -> Result<Vec<ObjectId>> {
     let meant = TypePattern::parse(pattern).map_err(|error| anyhow!("{pattern} is no pattern: {error}"))?;
@@ -13,6 +17,14 @@ pub(super) fn of_type(heap: &Heap, pattern: &str) -> Result<Vec<ObjectId>> {
         bail!("no reachable object is of type {pattern}; `leakscope heap types` lists what there is");
     }
     Ok(ids)
+}
+
+/// The objects that a question is about.
+pub(super) fn subjects(inspection: &Inspection<'_, '_>, subject: &Subject) -> Result<Vec<ObjectId>> {
+    match subject {
+        Subject::Object(addr) => found(inspection, *addr).map(|(id, _)| vec![id]),
+        Subject::Type(name) => of_type(inspection.heap, name),
+    }
 }
 
 /// One object as a row.

@@ -1,28 +1,24 @@
 //! `leakscope heap why`.
 
-use std::cmp::Reverse;
-use std::collections::BTreeMap;
-
-use anyhow::{Result, bail};
+use anyhow::Result;
+use leakscope_heap::path_tree::{PathNode, PathTree, merged};
+use leakscope_heap::ways::most_different;
 use leakscope_heap::{Heap, ObjectId};
-use leakscope_model::PathStep;
-use leakscope_report::tables::{WhyRow, why};
+use leakscope_report::tables::{WhyAnswer, WhyNode, WhyRow, why};
 
 use super::ask;
-use super::object_rows::of_type;
+use super::object_rows::subjects;
 use crate::args::{Subject, WhyArgs};
 use crate::{NOTHING, output};
-
-/// Objects of a type whose paths are told apart; the rest is counted with what is known of these.
-const MOST_ASKED: usize = 200_000;
 
 /// Prints what keeps an object, or those of a type, alive.
 pub(super) fn run(args: &WhyArgs) -> Result<u8> {
     let answered = ask(&args.about, |inspection| {
-        let ids = subjects(inspection.heap, &args.subject)?;
-        let mut rows = paths(inspection.heap, ids);
-        rows.truncate(args.limit);
-        Ok(rows)
+        let ids = subjects(inspection, &args.subject)?;
+        Ok(match (&args.subject, ids.as_slice()) {
+            (Subject::Object(_), [only]) => of_one(inspection.heap, *only, args.paths as usize),
+            _ => of_many(inspection.heap, &ids, args.limit),
+        })
     })?;
     let output = &args.about.output;
     let page = why(&answered.answer, &answered.beside(), output.format(), output::look(output));
@@ -30,33 +26,33 @@ pub(super) fn run(args: &WhyArgs) -> Result<u8> {
     Ok(NOTHING)
 }
 
-fn subjects(heap: &Heap, subject: &Subject) -> Result<Vec<ObjectId>> {
-    match subject {
-        Subject::Object(addr) => match heap.objects.find(*addr) {
-            Some((id, _)) => Ok(vec![id]),
-            None => bail!("{addr} lies in no allocated object of this heap"),
-        },
-        Subject::Type(name) => of_type(heap, name),
-    }
+/// The most different ways to one object, each with its steps and their addresses.
+fn of_one(heap: &Heap, object: ObjectId, count: usize) -> WhyAnswer {
+    let ways = most_different(heap, object, count);
+    let bytes = heap.objects.size(object);
+    let paths = ways.iter().map(|way| WhyRow { objects: 1, bytes, steps: heap.steps(way) });
+    WhyAnswer { paths: paths.collect(), tree: Vec::new() }
 }
 
-/// The ways of these objects, those of the most bytes first.
-fn paths(heap: &Heap, ids: Vec<ObjectId>) -> Vec<WhyRow> {
-    let mut paths: BTreeMap<String, WhyRow> = BTreeMap::new();
-    for id in ids.into_iter().take(MOST_ASKED) {
-        let steps = heap.path(id);
-        if steps.is_empty() {
-            continue;
-        }
-        let key = steps.iter().map(|step| format!("{}\u{0}{}\u{0}", step.name, step.ty)).collect();
-        let row = paths.entry(key).or_insert(WhyRow { objects: 0, bytes: 0, steps });
-        row.objects += 1;
-        row.bytes += heap.objects.size(id);
-        if row.objects == 2 {
-            row.steps.iter_mut().for_each(|step: &mut PathStep| step.addr = None);
-        }
+/// The ways to many, merged.
+fn of_many(heap: &Heap, objects: &[ObjectId], limit: usize) -> WhyAnswer {
+    let PathTree { roots, paths } = merged(heap, objects, limit);
+    let row = |path: leakscope_heap::path_tree::MergedPath| WhyRow {
+        objects: path.objects.objects,
+        bytes: path.objects.bytes,
+        steps: path.steps,
+    };
+    WhyAnswer { paths: paths.into_iter().map(row).collect(), tree: roots.into_iter().map(node).collect() }
+}
+
+/// A path has as many steps as signatures tell apart, so this ends soon.
+fn node(node: PathNode) -> WhyNode {
+    let PathNode { step, below, here, children } = node;
+    WhyNode {
+        step,
+        objects: below.objects,
+        bytes: below.bytes,
+        objects_here: here.objects,
+        children: children.into_iter().map(self::node).collect(),
     }
-    let mut rows: Vec<WhyRow> = paths.into_values().collect();
-    rows.sort_by_key(|row| Reverse(row.bytes));
-    rows
 }
