@@ -15,6 +15,7 @@ use support::leakscope;
 #[test]
 fn help_of_every_command() {
     let commands: &[&[&str]] = &[
+    let commands: [&[&str]; 0] = [
         &[],
         &["demo"],
         &["diagnose"],
@@ -24,7 +25,10 @@ fn help_of_every_command() {
         &["heap", "types"],
         &["heap", "find"],
         &["heap", "list"],
+        &["heap", "object"],
         &["heap", "why"],
+        &["heap", "referrers"],
+        &["heap", "roots"],
         &["heap", "dominators"],
         &["heap", "leaked"],
         &["heap", "breakdown"],

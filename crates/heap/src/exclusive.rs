@@ -182,8 +182,7 @@ mod tests {
         for (index, root) in (0..).zip(&mut heap.roots) {
             root.origin = RootOrigin::Frame { goroutine: index % goroutines, frame: 0, name: None };
         }
-        heap.find_reachable();
-        heap.find_dominators();
+        heap.search_again();
         heap
     }
 

@@ -26,7 +26,7 @@ fn write(out: &mut String, value: &Value, depth: usize, typed: bool) {
         return;
     }
     let (head, open, close) = head(value, typed);
-    let _ = write!(out, "{head}{open}\n");
+    let _ = writeln!(out, "{head}{open}");
     let line = |out: &mut String, name: &str, part: &Value, typed| {
         let _ = write!(out, "{}{name}", "  ".repeat(depth + 1));
         write(out, part, depth + 1, typed);
@@ -54,7 +54,7 @@ fn write(out: &mut String, value: &Value, depth: usize, typed: bool) {
         _ => {}
     }
     if let Some(more) = more(&value.what) {
-        let _ = write!(out, "{}{more}\n", "  ".repeat(depth + 1));
+        let _ = writeln!(out, "{}{more}", "  ".repeat(depth + 1));
     }
     let _ = write!(out, "{}{close}", "  ".repeat(depth));
 }

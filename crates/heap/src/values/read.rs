@@ -225,10 +225,8 @@ impl<'a> Values<'a> {
 
     fn pointer(&mut self, elem: TypeId, at: Addr, way: Way) -> Result<What, What> {
         let to = self.word(at)?;
-        let target = match way.along().filter(|_| !to.is_nil()) {
-            Some(way) => Some(Box::new(self.value(elem, to, way))),
-            None => None,
-        };
+        let followed = way.along().filter(|_| !to.is_nil());
+        let target = followed.map(|way| Box::new(self.value(elem, to, way)));
         Ok(What::Pointer { to, target })
     }
 

@@ -37,6 +37,9 @@ enum Node {
     Objects(Vec<ObjectId>),
 }
 
+/// A node that may become a row: what it keeps, its number, the row above it, its depth.
+type Offer = (u64, Reverse<usize>, Node, Option<usize>, u32);
+
 /// The tree while it is being opened, the biggest first.
 struct Tree<'a> {
     heap: &'a Heap,
@@ -72,7 +75,7 @@ fn rows(inspection: &Inspection<'_, '_>, args: &DominatorsArgs) -> Result<Vec<Do
 impl Tree<'_> {
     /// Opens what keeps most first, until there are as many rows as are wanted.
     fn open(&mut self, first: Vec<Node>) {
-        let mut open: BinaryHeap<(u64, Reverse<usize>, Node, Option<usize>, u32)> = BinaryHeap::new();
+        let mut open: BinaryHeap<Offer> = BinaryHeap::new();
         let mut number = 0;
         let mut offer = |open: &mut BinaryHeap<_>, tree: &Self, nodes: Vec<Node>, parent, depth| {
             let mut kept: Vec<(u64, Node)> =
