@@ -15,7 +15,6 @@ use support::leakscope;
 #[test]
 fn help_of_every_command() {
     let commands: &[&[&str]] = &[
-    let commands: [&[&str]; 0] = [
         &[],
         &["demo"],
         &["diagnose"],
