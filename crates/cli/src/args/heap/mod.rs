@@ -51,6 +51,9 @@ pub(crate) enum HeapQuestion {
     List(ListArgs),
     Object(ObjectArgs),
     Why(WhyArgs),
+    Referrers(ReferrersArgs),
+    Roots(RootsArgs),
+    Dominators(DominatorsArgs),
     /// Goroutines that can never run again, proven by reachability, and what they keep
     Leaked(LeakedArgs),
     /// What resident memory is made of: heap, garbage, free pages, stacks, the runtime, C, files
@@ -63,9 +66,6 @@ pub(crate) enum HeapQuestion {
     Arenas(ArenasArgs),
     /// What processors and classes keep ready: spans, stacks, pages
     Caches(CachesArgs),
-    Referrers(ReferrersArgs),
-    Roots(RootsArgs),
-    Dominators(DominatorsArgs),
 }
 
 /// What every question says.
