@@ -52,7 +52,8 @@ fn plain(instruction: &Instruction) -> Option<Step> {
             match place(instruction) {
                 Place::At(value) => Some(Step::Constant { to, value }),
                 Place::Behind(from, plus) => Some(Step::Copy { to, from, plus }),
-                Place::Stack(_) | Place::Unknown => None,
+                Place::Stack(above) => Some(Step::StackAddress { to, above }),
+                Place::Unknown => None,
             }
         }
         Mnemonic::Xor if instruction.op1_kind() == OpKind::Register => {

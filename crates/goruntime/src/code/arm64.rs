@@ -63,6 +63,9 @@ fn address(word: u32, at: u64) -> Option<Step> {
         word if word & 0xffc0_0000 == 0x9100_0000 && to != SP && from != SP => {
             Some(Step::Copy { to, from, plus: i64::from(word >> 10 & 0xfff) })
         }
+        word if word & 0xffc0_0000 == 0x9100_0000 && to != SP => {
+            Some(Step::StackAddress { to, above: i64::from(word >> 10 & 0xfff) })
+        }
         // MOV of a register, which is ORR with zero.
         word if word & 0xffe0_ffe0 == 0xaa00_03e0 => {
             let from = register(word, 16);

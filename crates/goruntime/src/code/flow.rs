@@ -221,10 +221,12 @@ fn block(
 fn take(world: &World<'_, '_>, state: &mut State, placed: &Placed, facts: &mut Facts) {
     match placed.step {
         Step::Constant { to, value } => state.set(to, Value::Number(value)),
+        Step::StackAddress { to, above } => state.set(to, Value::Stack(above)),
         Step::Copy { to, from, plus: 0 } => state.set(to, state.register(from)),
         Step::Copy { to, from, plus } => {
             let value = match state.register(from) {
                 Value::Number(number) => Value::Number(number.wrapping_add_signed(plus)),
+                Value::Stack(offset) => Value::Stack(offset.wrapping_add(plus)),
                 _ => Value::Unknown,
             };
             state.set(to, value);
@@ -276,6 +278,7 @@ fn resolved(state: &State, place: Place) -> Where {
         Place::At(at) => Where::Variable(at),
         Place::Behind(register, offset) => match state.register(register) {
             Value::Number(at) => Where::Variable(at.wrapping_add_signed(offset)),
+            Value::Stack(at) => Where::Slot(at.wrapping_add(offset)),
             Value::At(pointee) => match u64::try_from(offset) {
                 Ok(offset) => Where::Inside(pointee, offset),
                 Err(_) => Where::Elsewhere,

@@ -191,7 +191,7 @@ impl<'w, 'b> CodeReader<'w, 'b> {
         let origin = match value {
             Value::At(pointee) => return Some(pointee),
             Value::From(origin) => origin,
-            Value::Number(_) | Value::Unknown => return None,
+            Value::Number(_) | Value::Stack(_) | Value::Unknown => return None,
         };
         if let Some(pointee) = flow.facts.of(origin) {
             return Some(pointee);
@@ -233,6 +233,12 @@ impl<'w, 'b> CodeReader<'w, 'b> {
                 Place::Stack(offset) => depth.map_or(Place::Unknown, |depth| Place::Stack(offset - depth)),
                 place => place,
             };
+            if let (Step::StackAddress { to, above }, depth) = (placed.step, depth) {
+                placed.step = match depth {
+                    Some(depth) => Step::StackAddress { to, above: above - depth },
+                    None => Step::Forget(1 << to),
+                };
+            }
             match &mut placed.step {
                 Step::Load { from: place, .. }
                 | Step::Store { to: place, .. }

@@ -24,6 +24,8 @@ pub(super) enum Place {
 pub(super) enum Step {
     /// A register gets an address or number.
     Constant { to: Register, value: u64 },
+    /// A register gets the address of a place on the stack, so many bytes above the stack pointer.
+    StackAddress { to: Register, above: i64 },
     /// A register gets another's value and a number on top.
     Copy { to: Register, from: Register, plus: i64 },
     /// A register gets a word of memory.

@@ -16,6 +16,8 @@ pub(super) enum Value {
     Unknown,
     /// It is this number, an address that the linker chose where it is one.
     Number(u64),
+    /// It is the address of a place on the function's own stack, by bytes from the stack pointer at its entry.
+    Stack(i64),
     /// It points at the start of this.
     At(Pointee),
     /// It came from there, unchanged.
@@ -102,12 +104,13 @@ impl State {
 }
 
 impl Value {
-    /// What holds of both; a pointer that may be nil is still that pointer.
+    /// What holds of both; a pointer that may be nil is still that pointer, and so is one that may lead to the stack,
+    /// where the compiler keeps what turns out to be small.
     pub(super) fn common(self, other: Value) -> Value {
         match (self, other) {
             (own, other) if own == other => own,
-            (Value::Number(0), pointer @ (Value::At(_) | Value::From(_)))
-            | (pointer @ (Value::At(_) | Value::From(_)), Value::Number(0)) => pointer,
+            (Value::Number(0) | Value::Stack(_), pointer @ (Value::At(_) | Value::From(_)))
+            | (pointer @ (Value::At(_) | Value::From(_)), Value::Number(0) | Value::Stack(_)) => pointer,
             _ => Value::Unknown,
         }
     }
