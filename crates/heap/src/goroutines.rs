@@ -16,13 +16,16 @@ use crate::graph::RootOrigin;
 use crate::roots::{Roots, UnnamedWord, Word};
 use crate::signal_frame::interrupted;
 use crate::stacks::{
-    Calling, LiveWord, PcTable, PhysicalFrame, StackBytes, Standing, Start, Unwound, live_words, unwind,
+    Calling, Captured, LiveWord, PcTable, PhysicalFrame, StackBytes, Standing, Start, Unwound, live_words,
+    unwind,
 };
 
 /// The largest stack that Go allows, in bytes (`runtime.maxstacksize`).
 const MAX_STACK: u64 = 1 << 30;
 /// Frames that are kept for people; a deeper stack is runaway recursion, of which the innermost ones tell.
 const MAX_FRAMES: usize = 10_000;
+/// How many words before a word of a stack the code of its closure is looked for.
+const MOST_CAPTURED: u64 = 16;
 /// Where the return address of a call stands among the general registers of arm64.
 const LINK_REGISTER: usize = 30;
 
@@ -123,8 +126,12 @@ fn start_of(
 ) -> Option<Start> {
     let runtime = input.runtime;
     if let Some(registers) = own_registers(memory, input, record) {
-        let link = registers.general.get(LINK_REGISTER).copied().unwrap_or(0);
         let (pc, sp) = (registers.pc, registers.sp);
+        if is_resuming(runtime, pc) {
+            let (pc, link) = (record.saved.0, record.saved_link);
+            return Some(Start { pc, sp, link, standing: Standing::Called, in_syscall: false });
+        }
+        let link = registers.general.get(LINK_REGISTER).copied().unwrap_or(0);
         return Some(Start { pc, sp, link, standing: Standing::Stopped, in_syscall: false });
     }
     let clock = is_running(input, record).then(|| clock_call(memory, &runtime.layout, record.thread));
@@ -155,6 +162,13 @@ fn own_registers(
     }
     let stack = signal_stack(memory, &runtime.layout, record.thread)?;
     interrupted(memory, runtime.arch, stack, thread).filter(is_own)
+}
+
+/// Whether a thread is in the middle of going on with a goroutine: it has the goroutine's stack pointer already, but
+/// not its program counter, so that no frame of its own lies there (`gogo` in `runtime/asm_*.s`).
+fn is_resuming(runtime: &Runtime<'_>, pc: u64) -> bool {
+    let func = runtime.functions.find(runtime.linked(Addr::new(pc)));
+    func.is_some_and(|func| matches!(func.name, "gogo" | "runtime.gogo"))
 }
 
 fn is_running(input: &GoroutineInput<'_, '_>, record: &GoroutineRecord) -> bool {
@@ -268,15 +282,13 @@ impl<'m, 'r, 'b> Reader<'m, 'r, 'b> {
         for (slot, value) in deferred.iter().copied().chain([(record.at.get(), record.context)]) {
             holder.add_unnamed(slot, value, false);
         }
-        if start.standing == Standing::Stopped
-            && let Some(registers) = own_registers(self.memory, self.input, record)
-        {
+        if let Some(registers) = own_registers(self.memory, self.input, record) {
             registers.general.iter().for_each(|&value| holder.add_unnamed(0, value, true));
         }
         let extra: Vec<u64> = deferred.iter().map(|&(_, value)| value).chain([record.context]).collect();
         live_words(stack, &frames, self.calling, &extra, |word| {
             if let Some(frame) = frames.get(word.frame) {
-                holder.add(&self.table, stack, frame, word);
+                holder.add(&mut self.table, stack, frame, word);
             }
         });
         match broken {
@@ -315,7 +327,7 @@ impl Holder<'_, '_> {
 
     fn add<'b>(
         &mut self,
-        table: &PcTable<'_, 'b>,
+        table: &mut PcTable<'_, 'b>,
         stack: StackBytes<'_>,
         frame: &PhysicalFrame<'b>,
         live: LiveWord,
@@ -334,14 +346,30 @@ impl Holder<'_, '_> {
         };
         let before = before.and_then(|slot| stack.word(slot)).unwrap_or(0);
         let word = Word { slot: Addr::new(live.slot), value: live.value, before };
-        let name = variable.map(|(variable, _)| self.roots.names.index(&variable.name));
-        let ty = variable.map(|(variable, inside)| (variable.ty, inside));
+        let mut name = variable.map(|(variable, _)| self.roots.names.index(&variable.name));
+        let mut ty = variable.map(|(variable, inside)| (variable.ty, inside));
+        if variable.is_none()
+            && let Some(captured) = self.captured(table, stack, live.slot)
+        {
+            name = Some(self.roots.names.index(&captured.name));
+            ty = Some(captured.ty);
+        }
         let origin = RootOrigin::Frame { goroutine, frame: logical, name };
         if let (None, Some(returns_to)) = (variable, frame.facts.returns_to) {
             let root = self.roots.roots.len();
             self.roots.unnamed_words.push(UnnamedWord { root, returns_to, offset });
         }
         self.roots.push(word, found, live.conservative, origin, ty);
+    }
+}
+
+impl Holder<'_, '_> {
+    /// The variable that a closure on the stack holds in `slot`, where some words before it are its code.
+    fn captured(&self, table: &mut PcTable<'_, '_>, stack: StackBytes<'_>, slot: u64) -> Option<Captured> {
+        (1..=MOST_CAPTURED).find_map(|words| {
+            let code = self.roots.program.code(stack.word(slot.checked_sub(words * WORD)?)?)?;
+            table.captured(code, words * WORD)
+        })
     }
 }
 

@@ -113,7 +113,7 @@ impl Build<'_> {
         self.types.get(id).map(|ty| ty.name.clone())
     }
 
-    fn pointer_to(&mut self, elem: TypeId) -> Option<TypeId> {
+    pub(super) fn pointer_to(&mut self, elem: TypeId) -> Option<TypeId> {
         let name = format!("*{}", self.name(elem)?);
         let known = self.types.by_name(&name).filter(|id| {
             matches!(self.types.get(*id).map(|ty| &ty.kind), Some(Kind::Pointer { elem: same }) if *same == elem)

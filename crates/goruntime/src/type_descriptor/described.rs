@@ -207,8 +207,23 @@ impl Build<'_> {
 
     fn complete(&mut self) {
         while let Some((head, id)) = self.queue.pop_front() {
-            let kind = self.kind(&head);
-            self.set_kind(id, kind.unwrap_or(Kind::Opaque));
+            let mut kind = self.kind(&head).unwrap_or(Kind::Opaque);
+            self.chain_buckets(id, &mut kind);
+            self.set_kind(id, kind);
+        }
+    }
+
+    /// A bucket of a map leads to the next one of its kind, which its descriptor hides behind an `unsafe.Pointer`
+    /// (`cmd/compile/internal/reflectdata`, `MapBucketType`).
+    fn chain_buckets(&mut self, id: TypeId, kind: &mut Kind) {
+        let Kind::Struct { fields } = kind else { return };
+        let is_bucket = self.types.get(id).is_some_and(|ty| ty.name.starts_with("map.bucket["));
+        let Some(last) = fields.last_mut().filter(|last| is_bucket && &*last.name == "overflow") else {
+            return;
+        };
+        let hides = matches!(self.types.get(last.ty).map(|ty| &ty.kind), Some(Kind::UnsafePointer));
+        if let Some(pointer) = hides.then(|| self.pointer_to(id)).flatten() {
+            last.ty = pointer;
         }
     }
 

@@ -8,5 +8,5 @@ mod pc_facts;
 mod unwind;
 
 pub(crate) use live_words::{LiveWord, live_words};
-pub(crate) use pc_facts::{PcTable, Standing};
+pub(crate) use pc_facts::{Captured, PcTable, Standing};
 pub(crate) use unwind::{Calling, PhysicalFrame, StackBytes, Start, Unwound, unwind};

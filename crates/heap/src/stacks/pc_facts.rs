@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use leakscope_goruntime::{Func, FuncKind, Runtime, StackObject, TypeId};
-use leakscope_model::{Frame, LinkAddr};
+use leakscope_goruntime::{Capture, Func, FuncKind, Runtime, StackObject, TypeId};
+use leakscope_model::{Addr, Frame, LinkAddr};
 
 /// How a frame came to stand at its program counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -57,11 +57,20 @@ pub(crate) struct PcTable<'r, 'b> {
     runtime: &'r Runtime<'b>,
     facts: HashMap<(u64, Standing), Option<Rc<PcFacts<'b>>>>,
     objects: HashMap<u64, Rc<[StackObject<'b>]>>,
+    captures: HashMap<u64, Rc<[Capture]>>,
+}
+
+/// A variable that a closure on a stack captured.
+#[derive(Debug, Clone)]
+pub(crate) struct Captured {
+    pub(crate) name: Arc<str>,
+    /// Its type, or that of the pointer to it, and the offset in it of the word in question.
+    pub(crate) ty: (TypeId, u64),
 }
 
 impl<'r, 'b> PcTable<'r, 'b> {
     pub(crate) fn new(runtime: &'r Runtime<'b>) -> PcTable<'r, 'b> {
-        PcTable { runtime, facts: HashMap::new(), objects: HashMap::new() }
+        PcTable { runtime, facts: HashMap::new(), objects: HashMap::new(), captures: HashMap::new() }
     }
 
     /// What holds at `pc`; `None` outside of Go's text.
@@ -99,6 +108,24 @@ impl<'r, 'b> PcTable<'r, 'b> {
         };
         let variable = variables.iter().find(holds)?;
         variable.start.checked_add_unsigned(offset - variable.offset)
+    }
+
+    /// What the closure whose code starts at `code` captured at `offset` of itself: closures that are called before
+    /// their function returns, such as deferred ones, lie on the stack, and no variable tells of them. `None` where
+    /// `code` is not the start of a function, or nothing was captured there.
+    pub(crate) fn captured(&mut self, code: Addr, offset: u64) -> Option<Captured> {
+        let entry = self.runtime.linked(code);
+        if self.runtime.functions.find(entry)?.entry != entry {
+            return None;
+        }
+        let read = || self.runtime.debug.captures(entry).into();
+        let captures = self.captures.entry(code.get()).or_insert_with(read);
+        let types = &self.runtime.debug.types;
+        captures.iter().find_map(|capture| {
+            let inside = offset.checked_sub(capture.offset)?;
+            let size = types.get(capture.ty)?.size;
+            (inside < size).then(|| Captured { name: Arc::clone(&capture.name), ty: (capture.ty, inside) })
+        })
     }
 
     fn variables(&self, at: LinkAddr) -> Vec<Variable> {
