@@ -125,7 +125,10 @@ pub(crate) fn unwind<'b>(
         frame.conservative = conservative || interrupted;
         conservative = interrupted;
         let fp = frame.fp;
-        let next = caller(&facts, here, fp, calling, stack, innermost, start.in_syscall && innermost);
+        // `systemstack` and `asmcgocall` call this before they change stacks.
+        let saves = |frame: &PhysicalFrame<'_>| frame.facts.func.name == "gosave_systemstack_switch";
+        let not_yet = (start.in_syscall && innermost) || unwound.frames.last().is_some_and(saves);
+        let next = caller(&facts, here, fp, calling, stack, innermost, not_yet);
         unwound.frames.push(frame);
         match next {
             // A function without a frame has left nothing on the stack where calls leave their return in a register.
