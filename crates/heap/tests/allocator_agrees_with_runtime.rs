@@ -33,7 +33,11 @@ struct Figures {
 
 impl Figures {
     fn start(version: &str, arguments: &[&str]) -> Figures {
-        let program = oracle::fixture(&format!("figures-go{version}"));
+        Figures::start_build(&format!("figures-go{version}"), arguments)
+    }
+
+    fn start_build(name: &str, arguments: &[&str]) -> Figures {
+        let program = oracle::fixture(name);
         let mut process = Command::new(&program)
             .args(arguments)
             .stdin(Stdio::piped())
@@ -188,6 +192,19 @@ fn figures_are_those_of_read_mem_stats_with_full_caches_and_with_empty_ones() {
             program.tell(b"g", "COLLECTED");
             let said = program.stats();
             differences(&program.read(), Some(&said), &program.stats())
+        });
+    }
+}
+
+/// Variables by the functions that use them, layouts by table.
+#[test]
+fn figures_of_a_program_without_names_are_the_same() {
+    for version in ["1.21.13", "1.24.3", "1.26.6", "1.27.3"] {
+        let mut program = Figures::start_build(&format!("figures-stripped-go{version}"), &[]);
+        agrees(&format!("{version}, stripped"), || {
+            program.tell(b"a", "ALLOCATED");
+            let full = program.read();
+            differences(&full, None, &program.stats())
         });
     }
 }

@@ -128,7 +128,8 @@ impl Allocator<'_, '_> {
         let layout = &self.runtime.layout;
         let offset = need(layout, "mheap.pages")?.offset
             + need(layout, "pageAlloc.inUse")?.offset
-            + need(layout, "addrRanges.ranges")?.offset;
+            // The first field in every release; tables of layouts leave it out.
+            + layout.slot("addrRanges.ranges").map_or(0, |slot| slot.offset);
         let path = "addrRanges.ranges";
         let head =
             read_slice(self.memory, Addr::new(self.mheap.get().wrapping_add(offset)), MAX_RANGES, path)?;

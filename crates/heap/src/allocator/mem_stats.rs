@@ -11,6 +11,9 @@ const BY_SIZE: usize = 61;
 /// What a new chunk of `persistentalloc` adds to what came from the system, in bytes.
 const PERSISTENT_CHUNK: u64 = 256 << 10;
 
+/// Bytes of a `spanSetBlock` where a layout does not tell: 512 pointers and a cache line.
+const LARGEST_BLOCK: u64 = 512 * 8 + 64;
+
 /// One field of `MemStats`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Figure {
@@ -78,7 +81,7 @@ impl Allocator<'_, '_> {
         let flush = self.flush(&processors, collecting);
         let figures = figures(&mut counters, &flush);
         let slack = Slack {
-            block: self.runtime.layout.size("spanSetBlock").unwrap_or(0),
+            block: self.runtime.layout.size("spanSetBlock").unwrap_or(LARGEST_BLOCK),
             record: self.runtime.layout.size("mspan").unwrap_or(0),
         };
         self.gaps = gaps;
