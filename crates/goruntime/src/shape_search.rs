@@ -199,3 +199,75 @@ impl<'a> Arenas<'a> {
         Some(listed() == Some(at.get()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::committed::nearest;
+    use leakscope_target::Image;
+    use proptest::prelude::*;
+
+    const BASE: u64 = 0x50_0000;
+    /// Where the head of the list, the list and the goroutines begin.
+    const HEAD: usize = 0x40;
+    const LIST: usize = 0x80;
+    const GOROUTINES: usize = 0x1000;
+
+    fn layout() -> Layout {
+        nearest(26).unwrap().table.layout("amd64", &[]).unwrap()
+    }
+
+    fn put(memory: &mut [u8], at: usize, word: u64) {
+        memory[at..at + 8].copy_from_slice(&word.to_le_bytes());
+    }
+
+    /// The head of a list of four goroutines, each of which names itself 0x48 bytes behind its start.
+    fn memory() -> Vec<u8> {
+        let mut memory = vec![0; 0x2000];
+        put(&mut memory, HEAD, BASE + LIST as u64);
+        put(&mut memory, HEAD + 8, 4);
+        put(&mut memory, HEAD + 16, 6);
+        for index in 0..4 {
+            let g = GOROUTINES + index * 0x400;
+            put(&mut memory, LIST + index * 8, BASE + g as u64);
+            put(&mut memory, g + 0x48, BASE + g as u64);
+        }
+        memory
+    }
+
+    fn allgs(memory: Vec<u8>) -> Vec<Addr> {
+        let (memory, layout) = (Image::new(Addr::new(BASE), memory), layout());
+        let variables = Addr::new(BASE)..Addr::new(BASE + LIST as u64);
+        ShapeSearch { memory: &memory, layout: &layout, variables }.allgs().unwrap()
+    }
+
+    #[test]
+    fn a_list_of_goroutines_that_name_themselves_is_found() {
+        assert_eq!(allgs(memory()), [Addr::new(BASE + HEAD as u64)]);
+    }
+
+    #[test]
+    fn a_goroutine_that_names_another_and_a_list_that_is_longer_than_its_room_are_none() {
+        let mut other = memory();
+        put(&mut other, GOROUTINES + 0x48, BASE + 0x1400);
+        assert_eq!(allgs(other), []);
+        let mut longer = memory();
+        put(&mut longer, HEAD + 16, 3);
+        assert_eq!(allgs(longer), []);
+    }
+
+    proptest! {
+        #[test]
+        fn no_memory_panics(patches: Vec<(u16, u64)>, end: u16) {
+            let mut memory = memory();
+            for (at, word) in patches {
+                let at = usize::from(at) % (memory.len() / 8) * 8;
+                put(&mut memory, at, word);
+            }
+            let (memory, layout) = (Image::new(Addr::new(BASE), memory), layout());
+            let variables = Addr::new(BASE)..Addr::new(BASE + u64::from(end));
+            let search = ShapeSearch { memory: &memory, layout: &layout, variables };
+            let _ = (search.mheap(), search.allgs());
+        }
+    }
+}
