@@ -44,7 +44,7 @@ impl Progress {
             if left.is_zero() {
                 return;
             }
-            self.says(&format!("the second snapshot follows in {} s", left.as_secs() + 1));
+            self.says(&format!("the next snapshot follows in {} s", left.as_secs() + 1));
             std::thread::sleep(left.min(Duration::from_millis(250)));
         }
     }

@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 
+use leakscope_model::Gap;
 use leakscope_report::Look;
 
 /// How text may look on standard output: coloured on a terminal, unless NO_COLOR is set (no-color.org), and with bars
@@ -17,6 +18,14 @@ pub(crate) fn look() -> Look {
 /// Whether progress may be shown.
 pub(crate) fn shows_progress() -> bool {
     std::io::stderr().is_terminal()
+}
+
+/// Writes what could not be seen to standard error, for answers that are files.
+pub(crate) fn remark(gaps: &[Gap]) {
+    let lines: String =
+        gaps.iter().map(|gap| format!("leakscope: not seen: {}: {}\n", gap.part, gap.reason)).collect();
+    // Standard error is gone: nobody is left to tell.
+    let _ = std::io::stderr().write_all(lines.as_bytes());
 }
 
 /// Writes an error with its causes to standard error.

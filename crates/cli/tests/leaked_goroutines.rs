@@ -16,7 +16,7 @@ mod support;
 
 use go_process::{GoProcess, fixture};
 use serde_json::Value;
-use support::debuggers::gcore;
+use support::debuggers::delve_dump;
 use support::leakscope;
 
 const PROGRAM: &str = "goroutineleak-go1.24.3";
@@ -66,7 +66,7 @@ fn a_process_its_core_and_its_capture_tell_the_same_goroutines() {
     assert_eq!(rows(&only).len(), leaked.len());
 
     let folder = tempfile::tempdir().expect("a folder");
-    let (core, exe) = (gcore(process.pid(), folder.path()), fixture(PROGRAM));
+    let (core, exe) = (delve_dump(process.pid(), folder.path()), fixture(PROGRAM));
     let of_core =
         leakscope(&["heap", "leaked", core.to_str().unwrap(), "--exe", exe.to_str().unwrap(), "--json"]);
     assert_eq!(grouped(&of_core.json()), leaked);

@@ -350,6 +350,7 @@ mod tests {
             read: true,
             write: false,
             execute: true,
+            shared: false,
             offset: 0,
             path: "/bin/service".to_owned(),
         }

@@ -64,6 +64,7 @@ pub(crate) fn interrupted(
         sp: word_at(context, saved.sp),
         fp: word_at(context, saved.fp),
         general: (0..saved.count).map(|index| word_at(context, saved.first + 8 * index)).collect(),
+        kernel: Vec::new(),
     })
 }
 

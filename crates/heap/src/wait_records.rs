@@ -203,10 +203,11 @@ impl Reader<'_> {
 
     /// Reads the records and those that follow them, the next of all goroutines at once.
     fn follow(&mut self, memory: &dyn TargetMemory, ways: &[Way], mut due: Vec<Due>) {
+        // Each record is an object of its own: a list that asks for more runs in a circle.
+        let mut left = self.graph.objects.len() as usize;
         for _ in 0..MAX_RECORDS {
-            if due.is_empty() {
-                return;
-            }
+            let Some(rest) = left.checked_sub(due.len()).filter(|_| !due.is_empty()) else { break };
+            left = rest;
             due.sort_unstable();
             let wants: Vec<Want> = due.iter().map(|due| (due.at, self.fields.bytes)).collect();
             let mut next = Vec::new();

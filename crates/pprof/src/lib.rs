@@ -11,6 +11,7 @@
 //! assert_eq!(dump.entries[0].goroutine.wait_seconds, Some(300.0));
 //! ```
 
+pub mod build;
 pub mod error;
 pub mod goroutine_counts;
 pub mod goroutine_dump;
@@ -23,6 +24,7 @@ mod resolve;
 mod unpack;
 mod wire;
 
+pub use build::ProfileBuilder;
 pub use error::PprofError;
 pub use goroutine_counts::{GoroutineCounts, GoroutineGroup};
 pub use goroutine_dump::{DumpedGoroutine, GoroutineDump};

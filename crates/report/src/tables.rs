@@ -4,6 +4,7 @@ mod arenas;
 mod beside;
 mod breakdown;
 mod caches;
+mod diff;
 mod dominators;
 mod goroutines;
 mod groups;
@@ -16,6 +17,7 @@ mod roots;
 mod spans;
 mod summary;
 mod types;
+mod waste;
 mod why;
 
 use leakscope_model::Gap;
@@ -30,6 +32,7 @@ pub use breakdown::{BreakdownAnswer, CgroupRow, FileRow, PartRow, breakdown};
 pub use caches::{
     CachedSpanRow, CachesAnswer, CentralRow, PageCacheRow, ProcessorRow, StackCacheRow, StackPoolRow, caches,
 };
+pub use diff::{Diff, DiffKey, DiffRow, FiguresRow, MomentRow, ReuseRow, diff};
 pub use dominators::{DominatorRow, dominators};
 pub use goroutines::{GoroutineGroupRow, GoroutineRow, GoroutineVariableRow, HoldRow, HoldingRow};
 pub use groups::GroupRow;
@@ -41,6 +44,7 @@ pub use roots::RootRow;
 pub use spans::{OtherSpansRow, SpanClassRow, SpanRow, SpansAnswer, spans};
 pub use summary::{CollectorRow, Summary, summary};
 pub use types::TypeRow;
+pub use waste::WasteRow;
 pub use why::{WhyAnswer, WhyNode, WhyRow, why};
 
 /// A row of a table: how its cells are headed, and how they read.

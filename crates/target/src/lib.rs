@@ -11,6 +11,7 @@
 mod access;
 pub mod clock;
 pub mod core_file;
+pub mod core_write;
 pub mod error;
 pub mod mappings;
 pub mod memory;
@@ -23,6 +24,7 @@ pub mod snapshot;
 mod sys;
 
 pub use core_file::{BuildIds, CoreFile, CoreProcess, FileBytes, Machine};
+pub use core_write::{CoreParts, CoreWritten, write_core};
 pub use error::{ReadError, TargetError};
 pub use mappings::Mapping;
 pub use memory::{Image, TargetMemory, read_u64};

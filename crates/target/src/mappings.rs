@@ -15,6 +15,8 @@ pub struct Mapping {
     pub write: bool,
     /// `PROT_EXEC`.
     pub execute: bool,
+    /// Whether what is written there is seen by whoever else maps it (`MAP_SHARED`).
+    pub shared: bool,
     /// Offset in the file, in bytes.
     pub offset: u64,
     /// The file's path or the kernel's name in brackets; empty for anonymous memory.
@@ -56,6 +58,7 @@ fn parse_line(line: &str) -> Option<Mapping> {
         read: protection.contains('r'),
         write: protection.contains('w'),
         execute: protection.contains('x'),
+        shared: protection.contains('s'),
         offset,
         path: path.to_owned(),
     })

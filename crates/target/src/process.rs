@@ -26,6 +26,8 @@ pub struct ThreadRegisters {
     pub fp: u64,
     /// All general-purpose registers, for conservative scanning.
     pub general: Vec<u64>,
+    /// All of them as the kernel lays them out in a core (`NT_PRSTATUS`); empty where they are not known.
+    pub kernel: Vec<u64>,
 }
 
 /// A file mapped read-only; reads as its bytes.

@@ -19,9 +19,10 @@ pub(crate) use debug_info::DebugInfoArgs;
 pub(crate) use duration::duration;
 pub(crate) use goroutines::{GoroutinesArgs, Grouping, SortKey};
 pub(crate) use heap::{
-    AboutHeap, ArenasArgs, BreakdownArgs, CachesArgs, Collapse, DominatorsArgs, FindArgs, HeapArgs,
-    HeapQuestion, LeakedArgs, ListArgs, MemstatsArgs, ObjectArgs, ReferrersArgs, RootKind, RootsArgs,
-    SpansArgs, Subject, TypeGrouping, TypeSort, TypesArgs, WhyArgs, address,
+    AboutHeap, ArenasArgs, BreakdownArgs, CachesArgs, Collapse, Contents, DiffArgs, DiffBy, DominatorsArgs,
+    ExportArgs, ExportFormat, FindArgs, HeapArgs, HeapQuestion, LeakedArgs, ListArgs, MemstatsArgs,
+    ObjectArgs, ReferrersArgs, RootKind, RootsArgs, SpansArgs, Subject, TypeGrouping, TypeSort, TypesArgs,
+    WasteArgs, WhyArgs, address,
 };
 pub(crate) use size::size;
 pub(crate) use target_word::TargetWord;

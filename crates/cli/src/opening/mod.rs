@@ -129,6 +129,11 @@ fn asked<T>(
     }
 }
 
+/// The last moment of whatever `word` names.
+pub(crate) fn last_moment(word: &TargetWord, access: &Access) -> Result<OneMoment> {
+    asked(word, access, Wanted::Memory, |_| Ok(())).map(|(one, ())| one)
+}
+
 /// Reads the core at `path`.
 pub(crate) fn core_moment(path: &Path, access: &Access, progress: &Progress) -> Result<OneMoment> {
     core::ask(path, access, progress, Wanted::Memory, |_| Ok(())).map(|(one, ())| one)

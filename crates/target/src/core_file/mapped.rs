@@ -54,6 +54,7 @@ impl CoreFile {
             read: true,
             write: false,
             execute: self.executes(row.start),
+            shared: false,
             offset: row.offset,
             path: row.path.clone(),
         })
@@ -88,6 +89,7 @@ fn bare_mapping(row: &Segment) -> Mapping {
         read: row.is_readable(),
         write: row.is_writable(),
         execute: row.flags & PF_X != 0,
+        shared: false,
         offset: 0,
         path: String::new(),
     }

@@ -128,12 +128,13 @@ impl Notes {
 fn status(desc: &[u8], machine: Machine) -> Option<ThreadRegisters> {
     let tid = u32_at(desc, 32)?;
     let word = |index: u64| u64_at(desc, 112 + 8 * index);
-    let (pc, sp, fp, count) = match machine {
-        Machine::Amd64 => (word(16)?, word(19)?, word(4)?, 15),
-        Machine::Arm64 => (word(32)?, word(31)?, word(29)?, 31),
+    let (pc, sp, fp, count, all) = match machine {
+        Machine::Amd64 => (word(16)?, word(19)?, word(4)?, 15, 27),
+        Machine::Arm64 => (word(32)?, word(31)?, word(29)?, 31, 34),
     };
     let general = (0..count).map(word).collect::<Option<Vec<u64>>>()?;
-    Some(ThreadRegisters { tid, pc, sp, fp, general })
+    let kernel = (0..all).map(word).collect::<Option<Vec<u64>>>().unwrap_or_default();
+    Some(ThreadRegisters { tid, pc, sp, fp, general, kernel })
 }
 
 /// `struct elf_prpsinfo` of 64-bit systems.
@@ -169,7 +170,8 @@ fn files(desc: &[u8]) -> Vec<MappedRange> {
 fn delve_thread(desc: &[u8]) -> Option<ThreadRegisters> {
     let word = |index: u64| u64_at(desc, 8 * index);
     let tid = u32::try_from(word(0)?).ok()?;
-    let mut thread = ThreadRegisters { tid, pc: word(1)?, sp: word(2)?, fp: word(3)?, general: Vec::new() };
+    let (pc, sp, fp) = (word(1)?, word(2)?, word(3)?);
+    let mut thread = ThreadRegisters { tid, pc, sp, fp, ..ThreadRegisters::default() };
     let count = u32_at(desc, 49)?;
     let mut at = 53;
     for _ in 0..count {

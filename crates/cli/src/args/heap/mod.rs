@@ -1,6 +1,8 @@
 //! Questions to the heap: what all of them say, and the list of them. One file a group of questions.
 
 mod allocator;
+mod diff;
+mod export;
 mod keepers;
 mod leaked;
 mod object;
@@ -8,12 +10,15 @@ mod objects;
 mod subject;
 mod tree;
 mod types;
+mod waste;
 
 use clap::{Args, Subcommand};
 
 use super::{Access, OutputArgs, TargetWord};
 
 pub(crate) use allocator::{ArenasArgs, BreakdownArgs, CachesArgs, MemstatsArgs, SpansArgs};
+pub(crate) use diff::{DiffArgs, DiffBy};
+pub(crate) use export::{ExportArgs, ExportFormat};
 pub(crate) use keepers::{ReferrersArgs, RootKind, RootsArgs, WhyArgs};
 pub(crate) use leaked::LeakedArgs;
 pub(crate) use object::{ObjectArgs, address};
@@ -21,6 +26,7 @@ pub(crate) use objects::{FindArgs, ListArgs};
 pub(crate) use subject::Subject;
 pub(crate) use tree::{Collapse, DominatorsArgs};
 pub(crate) use types::{TypeGrouping, TypeSort, TypesArgs};
+pub(crate) use waste::{Contents, WasteArgs};
 
 /// Ask the heap: types, objects, who retains them, what would be freed
 #[derive(Debug, Args)]
@@ -35,7 +41,10 @@ pub(crate) use types::{TypeGrouping, TypeSort, TypesArgs};
   leakscope heap leaked 4711
   leakscope heap breakdown 4711
   leakscope heap memstats 4711
-  leakscope heap spans 4711 --class 5")]
+  leakscope heap spans 4711 --class 5
+  leakscope heap diff 4711 --rounds 3 --every 10s
+  leakscope heap waste 4711
+  leakscope heap export 4711 --format pprof -o heap.pb.gz")]
 pub(crate) struct HeapArgs {
     #[command(subcommand)]
     pub(crate) question: HeapQuestion,
@@ -66,6 +75,12 @@ pub(crate) enum HeapQuestion {
     Arenas(ArenasArgs),
     /// What processors and classes keep ready: spans, stacks, pages
     Caches(CachesArgs),
+    /// What was born, died and stayed between two or more moments
+    Diff(DiffArgs),
+    /// Write the heap as a pprof profile, a Graphviz graph, lines of JSON, or an ELF core
+    Export(ExportArgs),
+    /// What is kept and not used: capacity, emptied maps, equal strings, zero pages, idle buffers
+    Waste(WasteArgs),
 }
 
 /// What every question says.

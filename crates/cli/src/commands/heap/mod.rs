@@ -3,7 +3,9 @@
 mod arenas;
 mod breakdown;
 mod caches;
+mod diff;
 mod dominators;
+mod export;
 mod find;
 mod leaked;
 mod list;
@@ -15,6 +17,7 @@ mod roots;
 mod spans;
 mod summary;
 mod types;
+mod waste;
 mod why;
 
 use anyhow::{Context, Result};
@@ -43,6 +46,9 @@ pub(crate) fn run(question: &HeapQuestion) -> Result<u8> {
         HeapQuestion::Spans(args) => spans::run(args),
         HeapQuestion::Arenas(args) => arenas::run(args),
         HeapQuestion::Caches(args) => caches::run(args),
+        HeapQuestion::Diff(args) => diff::run(args),
+        HeapQuestion::Export(args) => export::run(args),
+        HeapQuestion::Waste(args) => waste::run(args),
     }
 }
 

@@ -56,6 +56,11 @@ pub(in crate::snapshot) fn describe(tid: Pid, r: &Registers) -> ThreadRegisters 
             r.rax, r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.rbp, r.rsp, r.r8, r.r9, r.r10, r.r11, r.r12, r.r13,
             r.r14, r.r15,
         ],
+        kernel: vec![
+            r.r15, r.r14, r.r13, r.r12, r.rbp, r.rbx, r.r11, r.r10, r.r9, r.r8, r.rax, r.rcx, r.rdx, r.rsi,
+            r.rdi, r.orig_rax, r.rip, r.cs, r.eflags, r.rsp, r.ss, r.fs_base, r.gs_base, r.ds, r.es, r.fs,
+            r.gs,
+        ],
     }
 }
 

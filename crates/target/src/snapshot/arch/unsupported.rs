@@ -30,6 +30,7 @@ pub(in crate::snapshot) fn describe(tid: Pid, r: &Registers) -> ThreadRegisters 
         sp: r.sp,
         fp: r.regs[29],
         general: r.regs.to_vec(),
+        kernel: r.regs.iter().copied().chain([r.sp, r.pc, r.pstate]).collect(),
     }
 }
 
