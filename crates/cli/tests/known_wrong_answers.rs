@@ -14,7 +14,6 @@
 #[allow(dead_code, reason = "each test file uses its part")]
 mod go_process;
 #[path = "../../heap/tests/oracle/mod.rs"]
-#[allow(dead_code, reason = "each test file uses its part")]
 mod oracle;
 mod support;
 

@@ -31,6 +31,22 @@ pub(crate) struct Oracle {
     folder: tempfile::TempDir,
 }
 
+/// What an oracle said of itself while it stood still.
+pub(crate) struct Said {
+    /// When it was ready.
+    pub(crate) ready: Figures,
+    /// The text of `runtime.Stack` of all goroutines.
+    pub(crate) stacks: String,
+}
+
+/// The ids of the goroutines in a text of `runtime.Stack`, sorted.
+pub(crate) fn goroutine_ids(text: &str) -> Vec<u64> {
+    let heads = text.lines().filter_map(|line| line.strip_prefix("goroutine ")?.split_once(' '));
+    let mut ids: Vec<u64> = heads.map(|(id, _)| id.parse().unwrap()).collect();
+    ids.sort_unstable();
+    ids
+}
+
 impl Oracle {
     /// Starts the oracle built with Go `version`, such as `1.26.6`, and waits until it stands still.
     pub(crate) fn start(version: &str, arguments: &[&str]) -> Oracle {
@@ -90,18 +106,18 @@ impl Oracle {
         self.folder.path().join("heap.dump")
     }
 
-    /// The text of `runtime.Stack` of all goroutines.
-    pub(crate) fn stacks(&self) -> String {
+    /// The ids of the goroutines in its text, sorted.
+    pub(crate) fn goroutine_ids(&self) -> Vec<u64> {
+        goroutine_ids(&self.stacks())
+    }
+
+    fn stacks(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("stacks.txt")).unwrap()
     }
 
-    /// The ids of the goroutines in that text, sorted.
-    pub(crate) fn goroutine_ids(&self) -> Vec<u64> {
-        let text = self.stacks();
-        let heads = text.lines().filter_map(|line| line.strip_prefix("goroutine ")?.split_once(' '));
-        let mut ids: Vec<u64> = heads.map(|(id, _)| id.parse().unwrap()).collect();
-        ids.sort_unstable();
-        ids
+    /// Ends it and keeps what it has said: its files are large.
+    pub(crate) fn end(mut self) -> Said {
+        Said { ready: std::mem::replace(&mut self.ready, Figures(BTreeMap::new())), stacks: self.stacks() }
     }
 
     /// What it says of itself now.

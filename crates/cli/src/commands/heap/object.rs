@@ -1,7 +1,7 @@
 //! `leakscope heap object`.
 
 use anyhow::{Result, bail};
-use leakscope_heap::referrers::{Reference, referrers};
+use leakscope_heap::referrers::referrers;
 use leakscope_heap::size_classes::size_class;
 use leakscope_heap::{Heap, ObjectId, SpanRow, TypeSource, Values};
 use leakscope_model::{Addr, Gap, Value};
@@ -9,7 +9,7 @@ use leakscope_report::tables::{Age, ObjectFacts, SpanFacts, object};
 
 use super::ask;
 use super::object_rows::{how_word, type_name};
-use super::referrers::referrer_row;
+use super::referrers::{in_order, referrer_row};
 use crate::args::ObjectArgs;
 use crate::opening::{Earlier, Inspection};
 use crate::{NOTHING, output};
@@ -45,8 +45,7 @@ fn facts(inspection: &Inspection<'_, '_>, args: &ObjectArgs) -> Result<ObjectFac
     let (id, offset) = found(inspection, args.addr)?;
     let mut held_by = referrers(heap, &[id]);
     let referrer_count = held_by.len() as u64;
-    // Who is alive is more of an answer than who is not.
-    held_by.sort_by_key(|reference| !is_alive(heap, reference));
+    in_order(heap, &mut held_by);
     let (contents, field) = contents(inspection, args, id, offset);
     Ok(ObjectFacts {
         asked: args.addr,
@@ -138,13 +137,6 @@ fn span(heap: &Heap, id: ObjectId) -> SpanFacts {
         slots: span.slots,
         objects: span.count(),
         noscan: span.noscan,
-    }
-}
-
-fn is_alive(heap: &Heap, reference: &Reference) -> bool {
-    match reference.from {
-        leakscope_heap::referrers::Referrer::Root(_) => true,
-        leakscope_heap::referrers::Referrer::Object(from, _) => heap.is_reachable(from),
     }
 }
 

@@ -19,15 +19,38 @@ pub(super) fn run(args: &ReferrersArgs) -> Result<u8> {
     let answered = ask(&args.about, |inspection| {
         let heap = inspection.heap;
         let targets = subjects(inspection, &args.subject)?;
-        let found = referrers(heap, &targets);
+        let mut found = referrers(heap, &targets);
         let mut rows = match args.subject {
-            Subject::Object(_) => found.iter().map(|reference| referrer_row(heap, reference)).collect(),
+            Subject::Object(_) => {
+                in_order(heap, &mut found);
+                found.truncate(args.limit);
+                found.iter().map(|reference| referrer_row(heap, reference)).collect()
+            }
             Subject::Type(_) => grouped(heap, &found),
         };
         rows.truncate(args.limit);
         Ok(rows)
     })?;
     show(&args.about, &answered)
+}
+
+/// Roots first, what nothing reaches last, and by name, not by where the allocator put the holder.
+pub(super) fn in_order(heap: &Heap, found: &mut [Reference]) {
+    found.sort_by_cached_key(|reference| place(heap, reference));
+}
+
+/// Whether the holder is garbage, its type, and the word that points.
+fn place(heap: &Heap, reference: &Reference) -> (bool, String, String) {
+    match reference.from {
+        Referrer::Root(index) => {
+            let root = heap.roots.get(index as usize);
+            (false, String::new(), root.map(|root| heap.root_step(root).name).unwrap_or_default())
+        }
+        Referrer::Object(from, edge) => {
+            let holder = type_name(heap, heap.container_of(from)).to_owned();
+            (!heap.is_reachable(from), holder, heap.label(from, edge).0.to_string())
+        }
+    }
 }
 
 /// One pointer.
